@@ -1,0 +1,28 @@
+"""`partsim VERB ...` and `python -m partsim VERB ...`, alone or under mpirun."""
+
+import contextlib
+import os
+import sys
+
+from partsim import parallel
+from partsim.command import execute
+from partsim.errors import UserError
+
+MISTAKE = 2
+
+
+def main() -> int:
+    """The exit status: 0, or 2 after a mistake of the user, told by rank 0 in one line."""
+    parallel.abort_on_error()
+    first = parallel.world().rank == 0
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        try:
+            with contextlib.redirect_stdout(sys.stdout if first else nowhere):
+                return execute(sys.argv[1:])
+        except UserError as problem:
+            print(f"partsim: {parallel.one_line(problem)}", file=sys.stderr if first else nowhere)
+            return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

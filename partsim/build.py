@@ -1,0 +1,244 @@
+"""The part-scale loop: layer by layer, the heat of the scan and of the cool-down, and the phases."""
+
+from pathlib import Path
+from time import perf_counter
+
+from . import parallel
+from .clock import Clock
+from .errors import UserError
+from .job import Job, parse
+from .jobcheck import check
+from .output.checkpoint import latest, load_blocks, load_header, load_rows
+from .output.progress import Progress
+from .output.records import Records
+from .part import material as materials
+from .part.shape import Box
+from .phase.integrate import make_phase_step
+from .program import stretch
+from .site import Site
+from .thermal.explicit import Explicit, stable_step
+from .thermal.implicit import Implicit
+from .thermal.source import Optics
+from .timers import Timers
+
+SAFETY = 0.9  # of the explicit stability limit
+
+
+class Build:
+    """One build: `site` is its state, (`number`, `index`) its place in the program.
+
+    number  of the stretch (layer, or final cooling), from 0
+    index   steps of the stretch that are done
+    """
+
+    def __init__(self, job: Job, comm, folder: Path):
+        self.job, self.comm = job, comm
+        self.material = materials.load(job.material, job.path.parent)
+        self.part = Box(job.part.size)
+        self.site = Site(job, self.material, comm)
+        self.clock, self.timers = Clock(job.time.step), Timers()
+        self.number, self.index = 0, 0
+        self.stretch = stretch(job, 0)
+        self.steps = {"laser": 0, "cooling": 0}
+        self.updates = {"explicit": 0, "equivalent": 0}
+        self.seconds = {"explicit": 0.0, "before": 0.0}
+        self.peak, self.began, self.first_enthalpy = 0.0, perf_counter(), 0.0
+        options = (self.site.phase_law, job.phase.largest_substep)
+        self.phase_steps = {
+            "laser": make_phase_step(job.phase.laser_scheme, *options),
+            "cooling": make_phase_step(job.phase.cooling_scheme, *options),
+        }
+        alpha = self.material.largest_conductivity / (
+            self.material.density * self.material.heat_capacity
+        )
+        self.largest_explicit = SAFETY * stable_step(job.mesh.cell, alpha)
+        self.explicit, self.implicit = None, None
+        self.records = Records(self, folder)
+
+    def start(self) -> None:
+        """The plate, and the layers below the first one that is simulated."""
+        with self.timers("growth"):
+            self.site.lay_plate()
+            self.site.build_up_to(self.job.layers.start - 1, self.part)
+        self.first_enthalpy = self.site.enthalpy()
+        self.records.start()
+
+    def go(self) -> None:
+        """Runs the program to its end."""
+        total = self.job.layers.stop - self.job.layers.start + 1
+        with Progress(self.comm, self.job.layers.stop, float(total), float(self.number)) as progress:
+            self.progress = progress
+            self.enter()
+            while self.run_stretch():
+                self.records.after_stretch()
+                following = stretch(self.job, self.number + 1)
+                if following is None:
+                    break
+                self.number, self.index, self.stretch = self.number + 1, 0, following
+                self.enter()
+        self.drop_solvers()
+        self.records.finish()
+
+    def enter(self) -> None:
+        """Prepares the mesh and the solvers of the stretch at hand."""
+        if self.index == len(self.stretch.steps):
+            return
+        if self.index == 0 and not self.stretch.final:
+            with self.timers("growth"):
+                self.site.grow(self.stretch.layer)
+        self.drop_solvers()
+        self.records.new_mesh()
+
+    def drop_solvers(self) -> None:
+        """Solvers belong to one mesh."""
+        if self.implicit is not None:
+            self.implicit.close()
+        self.explicit, self.implicit = None, None
+
+    def run_stretch(self) -> bool:
+        """The steps of a layer or of the final cooling that are still to be done; False if none is."""
+        if self.index == len(self.stretch.steps):
+            return False
+        while self.index < len(self.stretch.steps):
+            ticks = self.stretch.steps[self.index]
+            kind = "laser" if self.index < self.stretch.laser else "cooling"
+            with self.timers("thermal"):
+                self.thermal_step(ticks, kind)
+            with self.timers("phase"):
+                self.phase_step(ticks, kind)
+            self.clock.ticks += ticks
+            self.index += 1
+            self.steps[kind] += 1
+            self.records.after_step()
+        return True
+
+    def thermal_step(self, ticks: int, kind: str) -> None:
+        """Advances the temperature by `ticks` base steps."""
+        dt = ticks * self.clock.base
+        state, began = self.site.state, perf_counter()
+        self.site.remember_temperature()
+        if self.stretch.final or dt > self.largest_explicit:
+            self.implicit_solver().step(state["temperature"], dt, self.stretch.plate)
+            return
+        explicit = self.explicit_solver(dt, kind)
+        explicit.step(state["temperature"], self.index * self.clock.base)
+        self.peak = max(self.peak, explicit.peak)
+        self.seconds["explicit"] += perf_counter() - began
+        self.updates["explicit"] += self.site.mesh.total_nodes
+        self.updates["equivalent"] += self.site.mesh.total_nodes * ticks
+
+    def explicit_solver(self, dt: float, kind: str) -> Explicit:
+        """The explicit solver for this step length, with the beam while the laser is on."""
+        if self.explicit is None or (self.explicit.dt, self.explicit_kind) != (dt, kind):
+            self.explicit = Explicit(self.site.heat, dt, self.site.ledger, self.timers)
+            self.explicit_kind = kind
+            if kind == "laser":
+                lattice = self.site.lattice
+                optics = Optics(
+                    self.job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder
+                )
+                self.explicit.aim_at(self.stretch.path, optics)
+        return self.explicit
+
+    def implicit_solver(self) -> Implicit:
+        """The implicit solver of this mesh."""
+        if self.implicit is None:
+            tolerance = self.job.time.solver_tolerance
+            self.implicit = Implicit(self.site.heat, self.site.ledger, tolerance)
+        return self.implicit
+
+    def phase_step(self, ticks: int, kind: str) -> None:
+        """Advances the phases along the temperature step just done."""
+        state = self.site.state
+        self.phase_steps[kind](
+            state["alpha_stable"], state["martensite"], state["beta_shift"],
+            self.site.former_temperature, state["temperature"], ticks * self.clock.base,
+        )
+
+    def energy(self) -> dict[str, float]:
+        """The account in J; `closing_error` relative to the laser; collective."""
+        ledgers = self.comm.allgather(self.site.ledger)
+        energy = {
+            name: sum(getattr(ledger, name).value for ledger in ledgers)
+            for name in ("layers", "lost_top", "lost_plate", "adaptation")
+        }
+        energy["laser"] = ledgers[0].laser.value
+        energy["stored"] = self.site.enthalpy() - self.first_enthalpy
+        gained = energy["laser"] + energy["layers"] + energy["adaptation"]
+        error = gained - energy["lost_top"] - energy["lost_plate"] - energy["stored"]
+        return energy | {"closing_error": error / energy["laser"] if energy["laser"] else error}
+
+    def rate(self) -> float:
+        """Node updates of the explicit stage per second of its wall time, all in."""
+        return self.updates["explicit"] / max(self.seconds["explicit"], 1e-9)
+
+    def equivalent_rate(self) -> float:
+        """Nodes x base steps per second of the explicit stage."""
+        return self.updates["equivalent"] / max(self.seconds["explicit"], 1e-9)
+
+    def wall(self) -> float:
+        """Wall seconds of this run, those before it was resumed included."""
+        return self.seconds["before"] + perf_counter() - self.began
+
+    def progress_report(self) -> None:
+        """Shows how far the run is."""
+        done = self.number + 1.0
+        self.progress.update(self.stretch.layer, self.clock.time, done, self.rate())
+
+    def describe(self) -> tuple[dict, dict]:
+        """Header and block arrays of a checkpoint; collective."""
+        header, blocks = self.site.describe()
+        own = {
+            "job": self.job.text, "job_path": str(self.job.path), "number": self.number,
+            "index": self.index, "ticks": self.clock.ticks, "steps": self.steps,
+            "updates": self.updates, "seconds": self.seconds | {"before": self.wall()},
+            "timers": self.comm.allgather(self.timers.seconds),
+            "peak": self.comm.allreduce(self.peak, op=max), "first_enthalpy": self.first_enthalpy,
+        }
+        return header | own, blocks
+
+    def restore(self, path: Path) -> None:
+        """The state of a checkpoint; collective."""
+        header, _ = load_header(path)
+        self.site.restore(header, load_blocks(path), lambda low, high: load_rows(path, low, high))
+        self.number, self.index = header["number"], header["index"]
+        self.stretch = stretch(self.job, self.number)
+        self.clock.ticks, self.steps = header["ticks"], header["steps"]
+        self.updates, self.seconds = header["updates"], header["seconds"]
+        self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
+        timers = header["timers"]
+        self.timers = Timers(timers[self.comm.rank % len(timers)])
+        self.records.resume()
+
+
+def run(job: Job, folder: Path) -> None:
+    """Builds the part of a checked job; results go to `folder`."""
+    build = Build(job, parallel.world(), folder)
+    build.start()
+    build.go()
+
+
+def resume(source: Path, folder: Path | None = None) -> None:
+    """Goes on from the newest checkpoint in the folder `source`, or from that file."""
+    comm = parallel.world()
+    path = parallel.together(comm, lambda: find_checkpoint(Path(source)))
+    header, _ = parallel.together(comm, lambda: load_header(path))
+    job = parallel.together(comm, lambda: checked_job(header))
+    build = Build(job, comm, Path(folder) if folder else path.parent)
+    build.restore(path)
+    build.go()
+
+
+def find_checkpoint(source: Path) -> Path:
+    """The checkpoint file meant by a folder or file."""
+    path = latest(source) if source.is_dir() else source
+    if path is None:
+        raise UserError(f"{source} holds no checkpoint to resume from")
+    return path
+
+
+def checked_job(header: dict) -> Job:
+    """The job stored in a checkpoint, with its cross-checks passed."""
+    job = parse(header["job"], header["job_path"])
+    check(job, materials.load(job.material, job.path.parent))
+    return job

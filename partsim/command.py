@@ -1,0 +1,227 @@
+"""The command line: one verb per stage of the work, in the order in which they are used.
+
+The stages are imported by the verb that needs them, so that every verb starts quickly.
+"""
+
+import functools
+import json
+import math
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import psutil
+import typer
+
+from partsim import parallel
+from partsim.errors import UserError
+from partsim.job import Job, MaterialChoice, load
+from partsim.jobcheck import check
+from partsim.part import material
+from partsim.schema import require
+
+Result = TypeVar("Result")
+
+app = typer.Typer(
+    help="Heat and phase history of metal parts while laser powder-bed fusion builds them.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file (TOML), see jobs/.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a run has written.")]
+Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
+Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
+
+
+def execute(words: list[str]) -> int:
+    """Runs the verb and options in `words`; the exit status.
+
+    Raises UserError for a mistake in the words or in the files that they name.
+    """
+    try:
+        return app(words or ["--help"], prog_name="partsim", standalone_mode=False) or 0
+    except typer.TyperException as problem:
+        raise UserError(problem.format_message()) from problem
+
+
+@app.command("plan")
+def plan_verb(job: JobFile, json_file: JsonFile = None) -> None:
+    """Tell what a job will cost, and which temperatures and phases to expect, before it runs."""
+    checked = agreed(read_and_check, job, math.inf)
+    agreed(check_writable_file, json_file)
+    from partsim.plan import plan
+
+    report(plan(checked), json_file)
+
+
+@app.command()
+def run(job: JobFile, output: Output = None) -> None:
+    """Build the part: heat and phases, layer by layer. Default of --output: JOB ending in .out."""
+    checked = checked_job(job)
+    folder = output or job.with_suffix(".out")
+    agreed(make_writable, folder)
+    from partsim import build
+
+    build.run(checked, folder)
+
+
+@app.command()
+def resume(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a run, or one of its checkpoints.")
+    ],
+    output: Output = None,
+) -> None:
+    """Continue a run from its newest checkpoint, or from the one given."""
+    agreed(check_exists, checkpoint)
+    if output is not None:
+        agreed(make_writable, output)
+    from partsim import build
+
+    build.resume(checkpoint, output)
+
+
+@app.command()
+def info(
+    source: Annotated[
+        Path, typer.Argument(metavar="JOB|RUN", help="Job file, or folder that a run has written.")
+    ],
+    json_file: JsonFile = None,
+) -> None:
+    """Tell every input of a job as it is understood, or what the folder of a run holds."""
+    agreed(check_exists, source)
+    agreed(check_writable_file, json_file)
+    from partsim.info import describe_job, describe_run
+
+    report(agreed(describe_run if source.is_dir() else describe_job, source), json_file)
+
+
+@app.command()
+def render(run_folder: RunFolder, output: Output = None) -> None:
+    """Draw the fields of a run as PNG files. Default of --output: the folder of the run."""
+    agreed(check_folder, run_folder)
+    folder = output or run_folder
+    agreed(make_writable, folder)
+    from partsim.output import picture
+
+    on_first_rank(picture.render, run_folder, folder)
+
+
+@app.command()
+def phases(
+    history: Annotated[
+        Path, typer.Argument(metavar="HISTORY.csv", help="Columns time (s) and temperature (K).")
+    ],
+    output: Output = None,
+    material_file: Annotated[
+        Path | None, typer.Option("--material", metavar="FILE", help="Default: Ti-6Al-4V.")
+    ] = None,
+    alpha_stable: Share = None,
+    martensite: Share = None,
+) -> None:
+    """Follow the phase fractions along a history. Default of --output: HISTORY ending in .out."""
+    agreed(check_exists, history)
+    constants = agreed(phase_constants, material_file)
+    initial = agreed(initial_fractions, alpha_stable, martensite)
+    folder = output or history.with_suffix(".out")
+    agreed(make_writable, folder)
+    from partsim.phase.history import run_history
+    from partsim.phase.model import PhaseLaw
+
+    on_first_rank(run_history, history, folder, PhaseLaw(**constants), initial)
+
+
+def agreed(action: Callable[..., Result], *arguments: Any) -> Result:
+    """`action(*arguments)` on every rank; a mistake that one rank finds is raised on all."""
+    return parallel.together(parallel.world(), functools.partial(action, *arguments))
+
+
+def on_first_rank(action: Callable[..., None], *arguments: Any) -> None:
+    """`action(*arguments)` on rank 0 only: two ranks must not write the same file."""
+    comm = parallel.world()
+    parallel.together(comm, lambda: action(*arguments) if comm.rank == 0 else None)
+
+
+def checked_job(path: Path) -> Job:
+    """The job in a file, its cross-checks passed on every rank; collective."""
+    return agreed(read_and_check, path, free_memory())
+
+
+def free_memory() -> float:
+    """Bytes that are free on all machines of this run together; collective, the same everywhere."""
+    own = (platform.node(), psutil.virtual_memory().available)
+    return sum(dict(parallel.world().allgather(own)).values())
+
+
+def read_and_check(path: Path, free: float) -> Job:
+    job = load(path)
+    check(job, material.load(job.material, job.path.parent), free)
+    return job
+
+
+def phase_constants(material_file: Path | None) -> dict[str, float]:
+    """The constants of the phase model in a material file, or of the default alloy."""
+    choice = MaterialChoice(name="Ti-6Al-4V")
+    if material_file is not None:
+        choice = MaterialChoice(file=str(material_file))
+    alloy = material.load(choice)
+    if alloy.phase is None:
+        raise UserError(f"material file {material_file} has no section phase")
+    return alloy.phase
+
+
+def initial_fractions(
+    alpha_stable: float | None, martensite: float | None
+) -> tuple[float, float] | None:
+    """Stable alpha and martensite at the first time, None where neither is given."""
+    if alpha_stable is None and martensite is None:
+        return None
+    fractions = {"--alpha-stable": alpha_stable or 0.0, "--martensite": martensite or 0.0}
+    for name, value in fractions.items():
+        require(0 <= value <= 1, name, f"{value:g}", "between 0 and 1")
+    require(sum(fractions.values()) <= 1, "--alpha-stable + --martensite",
+            f"{sum(fractions.values()):g}", "at most 1")
+    return fractions["--alpha-stable"], fractions["--martensite"]
+
+
+def check_exists(path: Path) -> None:
+    if not path.exists():
+        raise UserError(f"{path} does not exist")
+
+
+def check_folder(path: Path) -> None:
+    check_exists(path)
+    if not path.is_dir():
+        raise UserError(f"{path} is a file, but it must be the folder of a run")
+
+
+def make_writable(folder: Path) -> None:
+    """Makes the folder if it is absent; UserError where no file can be written in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise UserError(f"output folder {folder} cannot be written: {problem.strerror}") from None
+
+
+def check_writable_file(path: Path | None) -> None:
+    """UserError where a report could not be written to `path` later on."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise UserError(f"--json {path} must be a file in a folder that exists")
+
+
+def report(tree: dict[str, Any], json_file: Path | None) -> None:
+    """Prints a nested table on rank 0, and writes it there as JSON."""
+    from partsim.info import as_lines
+
+    def write() -> None:
+        print("\n".join(as_lines(tree)))
+        if json_file is not None:
+            json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")
+
+    on_first_rank(write)

@@ -1,0 +1,241 @@
+"""The job file: every input of a part-scale run, declared once, with unit, default and meaning."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from partsim.errors import UserError
+from partsim.schema import Section, parse_toml, read_text, validate
+from partsim.units import Angle, Length, Number, Power, Speed, Temperature, Time, WallTime
+
+Positive = Field(gt=0)
+Triple = tuple[Length, Length, Length]
+Size = tuple[
+    Annotated[Length, Positive], Annotated[Length, Positive], Annotated[Length, Positive]
+]
+Count = Annotated[int, Field(strict=True, ge=1)]
+CountOrNone = Annotated[int, Field(strict=True, ge=0)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Corner = Literal["left-front", "right-front", "left-back", "right-back"]
+Scheme = Literal["explicit", "crank-nicolson", "off"]
+COARSEN_TO_REFINE = 4
+MOST_LAYERS = 10**9
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+OneOrMore = BeforeValidator(_as_list)
+
+
+class Part(Section):
+    """The solid to be built; its bounding box starts at (0, 0, 0)."""
+
+    shape: Literal["box"] = Field("box", description="the kind of solid")
+    size: Size = Field(description="edges along x, y, z")
+
+
+class Plate(Section):
+    """The base plate: centred under the part, its top at z = 0."""
+
+    size: Size = Field(description="edges along x, y, z")
+    bottom: Literal["fixed", "insulated"] = Field(
+        "fixed", description="its lower side keeps layers.temperature, or lets no heat pass"
+    )
+
+
+class MaterialChoice(Section):
+    """One of the materials that come with the package, or a file of the user's."""
+
+    name: Text | None = Field(None, description="a material of the package")
+    file: Text | None = Field(None, description="path of a file, relative to the job's folder")
+
+
+class Laser(Section):
+    """A Gaussian beam, uniform over the depth of one powder layer."""
+
+    power: Power = Field(gt=0, description="absorbed power while the beam is on")
+    radius: Length = Field(gt=0, description="where the intensity falls to 1/e^2")
+    speed: Speed = Field(gt=0, description="of the beam along a line")
+
+
+class Scan(Section):
+    """How the beam covers one layer; lists repeat over the layers."""
+
+    hatch: Length = Field(gt=0, description="wanted distance between neighbouring lines")
+    islands: tuple[Count, Count] = Field((1, 1), description="fields along x and y")
+    direction: Annotated[tuple[Angle, ...], OneOrMore, Field(min_length=1)] = Field(
+        (0.0,), description="of the lines, from the x axis"
+    )
+    rotation: Angle = Field(0.0, description="added to the direction from layer to layer")
+    start: Annotated[tuple[Corner, ...], OneOrMore, Field(min_length=1)] = Field(
+        ("left-front",), description="corner where each field begins: left, front are low x, y"
+    )
+    turn_time: Time = Field(0.0, ge=0, description="beam off between two lines")
+    island_order: Literal["rows", "columns", "checkerboard"] = Field(
+        "rows", description="order of the fields: x fastest, y fastest, every other one first"
+    )
+
+
+class Layers(Section):
+    """The powder layers and the pause after each."""
+
+    thickness: Length = Field(gt=0, description="of one powder layer")
+    count: Count | None = Field(None, description="how many; default: what the part's height holds")
+    dwell: Time = Field(0.4, ge=0, description="cool-down after each layer")
+    start: Count = Field(1, description="first layer that is simulated")
+    stop: Count | None = Field(None, description="last layer that is simulated; default: count")
+    temperature: Temperature = Field(
+        293.0, gt=0, description="of the plate at the start, of fresh powder, of the fixed bottom"
+    )
+
+
+class Mesh(Section):
+    """The block octree."""
+
+    cell: Length | None = Field(
+        None, gt=0, description="edge of the finest cell; default: layers.thickness"
+    )
+    block: Literal[4, 8] = Field(8, description="cells along a block's edge")
+    levels: int = Field(
+        4, strict=True, ge=1, le=12, description="sizes of blocks, each half the one above"
+    )
+    powder_rim: Length = Field(4e-4, ge=0, description="powder around the part's bounding box")
+    fine_band: int = Field(8, strict=True, ge=8, description="finest cells below the top")
+    coarsen_tolerance: Number = Field(
+        1e-2, gt=0, description="largest error of a history field where eight blocks merge"
+    )
+    refine_tolerance: Number | None = Field(
+        None, gt=0, description="error at which a block splits; default: 4 coarsen_tolerance"
+    )
+    coarsen: Literal["interpolant", "equal", "never"] = Field(
+        "interpolant", description="merge by the error of interpolation, by equal values, or never"
+    )
+
+
+class TimeStepping(Section):
+    """Steps with the laser on and while a layer cools."""
+
+    step: Time = Field(1e-5, gt=0, description="base step, used with the laser on")
+    hold_steps: CountOrNone = Field(2000, description="base steps at the start of a cool-down")
+    steps_per_doubling: Count = Field(10, description="equal steps before the step doubles")
+    largest_step: Time = Field(0.1, gt=0, description="where the doubling ends")
+    solver_tolerance: Temperature = Field(
+        1e-9, gt=0, description="largest error of an implicit step's equations, as a temperature"
+    )
+
+
+class Losses(Section):
+    """What the surface of the newest layer loses."""
+
+    radiation: Flag = Field(True, description="grey body to the ambient")
+    evaporation: Flag = Field(True, description="metal vapour")
+
+
+class FinalCooling(Section):
+    """The cool-down after the last layer."""
+
+    duration: Time = Field(0.0, ge=0, description="0 for none")
+    plate_temperature: Temperature = Field(293.0, gt=0, description="of the plate's fixed bottom")
+    largest_step: Time = Field(1.0, gt=0, description="where the doubling of the steps ends")
+
+
+class Phase(Section):
+    """Integration of the phase fractions."""
+
+    laser_scheme: Scheme = Field("explicit", description="with the laser on")
+    cooling_scheme: Scheme = Field("crank-nicolson", description="while a layer cools")
+    largest_substep: Time = Field(0.1, gt=0, description="longer thermal steps are divided")
+    decomposition: Literal["martensite", "excess"] = Field(
+        "martensite", description="what drives martensite to alpha: all of it, or its excess"
+    )
+
+
+class Output(Section):
+    """What a run writes beside its summary and the fields at its end."""
+
+    every_layers: CountOrNone = Field(10, description="fields after every n-th cool-down, 0: none")
+    mid_scan: tuple[Count, ...] = Field((), description="layers written in the middle of the scan")
+    checkpoint_layers: CountOrNone = Field(10, description="checkpoint every n layers, 0: none")
+    checkpoint_minutes: WallTime = Field(0.0, ge=0, description="and after so long, 0: never")
+    history_steps: Count = Field(1000, description="a row of the history table every n laser steps")
+
+
+class Probe(Section):
+    """A point whose temperature and phases are recorded in every step."""
+
+    name: str = Field(strict=True, pattern=r"^[\w.-][\w .-]*$", description="heads its columns")
+    position: Triple = Field(description="x, y, z")
+
+
+class Inputs(Section):
+    """The tables of a job file."""
+
+    part: Part
+    plate: Plate
+    material: MaterialChoice = MaterialChoice(name="Ti-6Al-4V")
+    laser: Laser
+    scan: Scan
+    layers: Layers
+    mesh: Mesh = Mesh()
+    time: TimeStepping = TimeStepping()
+    losses: Losses = Losses()
+    final_cooling: FinalCooling = FinalCooling()
+    phase: Phase = Phase()
+    output: Output = Output()
+    probes: tuple[Probe, ...] = ()
+
+
+class Job(Inputs):
+    """Inputs with every default filled in, and where they come from.
+
+    Lengths in m, times in s, temperatures in K, angles in rad, powers in W.
+    """
+
+    path: Path
+    text: str
+
+
+def load(path: Path | str) -> Job:
+    """The job in a file; UserError names the first mistake in one line."""
+    path = Path(path)
+    return parse(read_text(path, "job file"), path)
+
+
+def parse(text: str, path: Path | str) -> Job:
+    """The job in a TOML text; `path` is where it was read, and the base of the files it names."""
+    inputs = validate(Inputs, parse_toml(text, f"job file {path}"))
+    sections = {name: getattr(inputs, name) for name in Inputs.model_fields}
+    sections |= {
+        "material": _one_material(inputs.material),
+        "layers": _filled(inputs.layers, **_layer_range(inputs)),
+        "mesh": _filled(
+            inputs.mesh,
+            cell=inputs.layers.thickness,
+            refine_tolerance=COARSEN_TO_REFINE * inputs.mesh.coarsen_tolerance,
+        ),
+    }
+    return Job(**sections, path=Path(path), text=text)
+
+
+def _filled(section: Any, **defaults: object) -> Any:
+    """The section with defaults in place of the entries that are not given."""
+    missing = {name: value for name, value in defaults.items() if getattr(section, name) is None}
+    return section.model_copy(update=missing)
+
+
+def _layer_range(inputs: Inputs) -> dict[str, int]:
+    """Number of layers that the part's height holds, and the last one to simulate."""
+    layers = min(inputs.part.size[2] / inputs.layers.thickness, MOST_LAYERS)
+    whole = math.floor(layers + 1e-6)
+    return {"count": whole, "stop": inputs.layers.count or whole}
+
+
+def _one_material(material: MaterialChoice) -> MaterialChoice:
+    if material.name and material.file:
+        raise UserError("material has both name and file, but it must have one of them")
+    return material if material.file or material.name else MaterialChoice(name="Ti-6Al-4V")

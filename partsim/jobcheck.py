@@ -1,0 +1,204 @@
+"""Checks between the sections of a job, made before anything is built."""
+
+from typing import Protocol
+
+import psutil
+
+from partsim.errors import UserError
+from partsim.job import Job
+from partsim.schema import require
+
+ROUND_OFF = 1e-6
+AXES = ("x", "y", "z")
+# finer lines than this share of the beam radius are a slip of the unit, not a scan
+SMALLEST_HATCH = 0.01
+# the temperature, the phases, the consolidated fraction, the tables of nodes and the work vectors
+BYTES_PER_CELL = 500
+# Python with its libraries and compiled kernels, per rank
+INTERPRETER_BYTES = 200_000_000
+
+
+class HeatProperties(Protocol):
+    """What a material must tell for the checks; see partsim.part.material."""
+
+    name: str
+    density: float
+    heat_capacity: float
+    solidus: float
+    phase: dict[str, float] | None
+
+    @property
+    def largest_conductivity(self) -> float: ...
+
+
+def check(job: Job, material: HeatProperties, free_memory: float | None = None) -> None:
+    """Raises UserError for the first contradiction between sections of the job.
+
+    free_memory  bytes that a run may take on all machines together; default: free on this one
+    """
+    check_layers(job, material)
+    check_cell(job)
+    check_plate(job)
+    check_time(job, material)
+    check_scan(job)
+    check_phase(job, material)
+    check_output(job)
+    check_memory(job, psutil.virtual_memory().available if free_memory is None else free_memory)
+
+
+def is_whole(ratio: float) -> bool:
+    """Whether a ratio is 1, 2, 3, ... to round-off."""
+    return ratio > 0.5 and abs(ratio - round(ratio)) <= ROUND_OFF
+
+
+def root_edge(job: Job) -> float:
+    """Edge of a root block in m: block cells of the coarsest size."""
+    return job.mesh.block * job.mesh.cell * 2 ** (job.mesh.levels - 1)
+
+
+def stability_limit(job: Job, material: HeatProperties) -> float:
+    """h^2 rho c_p / (2 k) in s: explicit steps of lumped trilinear cells must be shorter."""
+    volumetric = material.density * material.heat_capacity
+    return job.mesh.cell**2 * volumetric / (2 * material.largest_conductivity)
+
+
+def cells_estimate(job: Job) -> float:
+    """Cells of the largest mesh: the finest band at the top, the part's sides, the coarse rest.
+
+    With the footprint F = (L_x + 2 rim)(L_y + 2 rim), its perimeter P, the built height H, the
+    finest edge h and B cells per block: (band + B) F / h^2 + 3 B P H / h^2 + plate volume / (h
+    2^(levels-1))^3. It overestimates a 10 mm cube of 50 um cells by at most a tenth (B = 8).
+    """
+    h, block = job.mesh.cell, job.mesh.block
+    x, y = (edge + 2 * job.mesh.powder_rim for edge in job.part.size[:2])
+    height = job.layers.stop * job.layers.thickness
+    band = (job.mesh.fine_band + block) * x * y / h**2
+    sides = 3 * block * 2 * (x + y) * height / h**2
+    coarse = h * 2 ** (job.mesh.levels - 1)
+    width, depth, thick = (edge / coarse for edge in job.plate.size)
+    return band + sides + width * depth * thick
+
+
+def memory_needed(job: Job, ranks: int = 1) -> float:
+    """Bytes that a run takes on all ranks: 500 per estimated cell, and 200 MB for each rank."""
+    return BYTES_PER_CELL * cells_estimate(job) + INTERPRETER_BYTES * ranks
+
+
+def check_layers(job: Job, material: HeatProperties) -> None:
+    layers, height = job.layers, job.part.size[2]
+    thickness = f"{layers.thickness:g} m"
+    require(layers.count >= 1, "layers.thickness", thickness,
+            f"at most part.size[2] = {height:g} m")
+    require(layers.count * layers.thickness <= height * (1 + ROUND_OFF), "layers.count",
+            f"{layers.count}", f"at most {int(height / layers.thickness + ROUND_OFF)}: the part is "
+            f"{height:g} m high, a layer {thickness}")
+    require(layers.stop <= layers.count, "layers.stop", f"{layers.stop}",
+            f"at most layers.count = {layers.count}")
+    require(layers.start <= layers.stop, "layers.start", f"{layers.start}",
+            f"at most layers.stop = {layers.stop}")
+    temperatures = {
+        "layers.temperature": layers.temperature,
+        "final_cooling.plate_temperature": job.final_cooling.plate_temperature,
+    }
+    for entry, value in temperatures.items():
+        require(value < material.solidus, entry, f"{value:g} K",
+                f"below the solidus of {material.name}, {material.solidus:g} K")
+
+
+def check_cell(job: Job) -> None:
+    cell = f"{job.mesh.cell:g} m"
+    require(job.mesh.cell <= job.laser.radius * (1 + ROUND_OFF), "mesh.cell", cell,
+            f"at most laser.radius = {job.laser.radius:g} m: a beam narrower than a cell is lost "
+            "between the nodes")
+    require(is_whole(job.layers.thickness / job.mesh.cell), "mesh.cell", cell,
+            f"layers.thickness = {job.layers.thickness:g} m divided by a whole number")
+
+
+def check_plate(job: Job) -> None:
+    """The part with its powder stands on the plate; the plate is made of whole root blocks."""
+    edge = root_edge(job)
+    for axis in range(3):
+        size = job.plate.size[axis]
+        entry, value = f"plate.size[{axis}]", f"{size:g} m"
+        if axis < 2:
+            least = job.part.size[axis] + 2 * job.mesh.powder_rim
+            require(size >= least * (1 - ROUND_OFF), entry, value,
+                    f"at least {least:g} m, so that the scan path and the powder lie on the plate: "
+                    f"part.size[{axis}] + 2 mesh.powder_rim")
+        low = int(size / edge)
+        nearest = " or ".join(f"{n * edge:g} m" for n in (low, low + 1) if n)
+        require(is_whole(size / edge), entry, value,
+                f"a whole number of root blocks of {edge:g} m (mesh.block x mesh.cell x "
+                f"2^(mesh.levels - 1)), such as {nearest}")
+
+
+def check_time(job: Job, material: HeatProperties) -> None:
+    step, limit = job.time.step, stability_limit(job, material)
+    require(step < limit, "time.step", f"{step:g} s",
+            f"below {limit:.3g} s, where explicit steps on cells of {job.mesh.cell:g} m become "
+            "unstable: h^2 rho c_p / (2 k)")
+    require(job.time.largest_step >= step, "time.largest_step", f"{job.time.largest_step:g} s",
+            f"at least time.step = {step:g} s")
+    pauses = {
+        "layers.dwell": job.layers.dwell,
+        "final_cooling.duration": job.final_cooling.duration,
+    }
+    for entry, value in pauses.items():
+        require(value == 0 or is_whole(value / step), entry, f"{value:g} s",
+                f"a whole number of steps time.step = {step:g} s")
+
+
+def check_scan(job: Job) -> None:
+    hatch = job.scan.hatch
+    for axis in range(2):
+        width = job.part.size[axis] / job.scan.islands[axis]
+        require(hatch <= width * (1 + ROUND_OFF), "scan.hatch", f"{hatch:g} m",
+                f"at most {width:g} m, the size of a field along {AXES[axis]}: part.size[{axis}] "
+                f"/ scan.islands[{axis}]")
+    least = SMALLEST_HATCH * job.laser.radius
+    require(hatch >= least, "scan.hatch", f"{hatch:g} m",
+            f"at least {least:g} m, a hundredth of laser.radius")
+
+
+def check_phase(job: Job, material: HeatProperties) -> None:
+    for entry in ("laser_scheme", "cooling_scheme"):
+        value = getattr(job.phase, entry)
+        require(value == "off" or material.phase is not None, f"phase.{entry}", f'"{value}"',
+                f'"off": the material {material.name} has no [phase] constants')
+
+
+def check_output(job: Job) -> None:
+    layers = job.layers
+    for layer in job.output.mid_scan:
+        require(layers.start <= layer <= layers.stop, "output.mid_scan", f"{layer}",
+                f"a layer that is simulated, {layers.start} to {layers.stop}")
+    names = [probe.name for probe in job.probes]
+    for number, probe in enumerate(job.probes):
+        require(probe.name not in names[:number], f"probes[{number}].name", f'"{probe.name}"',
+                "used once")
+        check_position(job, number)
+
+
+def check_position(job: Job, number: int) -> None:
+    """A probe lies in the plate, or in the part and its powder."""
+    position = job.probes[number].position
+    top = job.layers.stop * job.layers.thickness
+    in_plate = position[2] <= 0
+    for axis, value in enumerate(position):
+        rim = job.mesh.powder_rim
+        if in_plate:
+            rim = (job.plate.size[axis] - job.part.size[axis]) / 2
+        low, high = (-job.plate.size[2], top) if axis == 2 else (-rim, job.part.size[axis] + rim)
+        slack = ROUND_OFF * (high - low)
+        require(low - slack <= value <= high + slack, f"probes[{number}].position[{axis}]",
+                f"{value:g} m", f"in the simulated domain, {low:g} to {high:g} m along {AXES[axis]}"
+                + ("" if axis == 2 else " at that height"))
+
+
+def check_memory(job: Job, free: float) -> None:
+    needed = memory_needed(job)
+    if needed > free:
+        raise UserError(
+            f"the mesh needs about {needed / 1e9:.3g} GB (mesh.cell = {job.mesh.cell:g} m), but it "
+            f"must fit into the {free / 1e9:.3g} GB of memory that are free"
+        )

@@ -1,0 +1,129 @@
+"""What the history fields say about the mesh: where cells may merge and where they are too coarse."""
+
+import numpy as np
+from numba import njit
+
+from .local import interpolate_line
+
+
+@njit(cache=True)
+def deviation(values, counts, step, size, work):
+    """Largest |value - trilinear interpolant of every (2*step)-th node| over every step-th node.
+
+    values, work  ((B+1)^3,)
+    counts        ((B+1)^3,) whether a node counts
+    """
+    pitch = size + 1
+    strides = (1, pitch, pitch * pitch)
+    work[:] = values
+    for k in range(0, pitch, 2 * step):
+        for j in range(0, pitch, 2 * step):
+            interpolate_line(work, k * strides[2] + j * strides[1], step, size // step)
+    for k in range(0, pitch, 2 * step):
+        for i in range(0, pitch, step):
+            interpolate_line(work, k * strides[2] + i, step * strides[1], size // step)
+    for j in range(0, pitch, step):
+        for i in range(0, pitch, step):
+            interpolate_line(work, j * strides[1] + i, step * strides[2], size // step)
+    largest = 0.0
+    for k in range(0, pitch, step):
+        for j in range(0, pitch, step):
+            for i in range(0, pitch, step):
+                at = k * strides[2] + j * strides[1] + i
+                if counts[at]:
+                    largest = max(largest, abs(values[at] - work[at]))
+    return largest
+
+
+@njit(cache=True)
+def consolidated_nodes(consolidated, size, counts):
+    """counts ((B+1)^3,) = whether a node touches a cell of the block that is at least half consolidated."""
+    pitch = size + 1
+    counts[:] = False
+    for k in range(size):
+        for j in range(size):
+            for i in range(size):
+                if consolidated[(k * size + j) * size + i] >= 0.5:
+                    for corner in range(8):
+                        z, y, x = k + corner // 4, j + corner // 2 % 2, i + corner % 2
+                        counts[(z * pitch + y) * pitch + x] = True
+
+
+@njit(cache=True)
+def cell_deviation(consolidated, size):
+    """Largest |value - mean of its 2x2x2 cells| over the cells of a block."""
+    largest = 0.0
+    for k in range(0, size, 2):
+        for j in range(0, size, 2):
+            for i in range(0, size, 2):
+                mean = 0.0
+                for corner in range(8):
+                    z, y, x = k + corner // 4, j + corner // 2 % 2, i + corner % 2
+                    mean += consolidated[(z * size + y) * size + x] / 8
+                for corner in range(8):
+                    z, y, x = k + corner // 4, j + corner // 2 % 2, i + corner % 2
+                    largest = max(largest, abs(consolidated[(z * size + y) * size + x] - mean))
+    return largest
+
+
+@njit(cache=True)
+def range_in_cells(values, counts, size):
+    """Largest difference between two nodes of one doubled cell (2x2x2 cells) of a block."""
+    pitch = size + 1
+    largest = 0.0
+    for k in range(0, size, 2):
+        for j in range(0, size, 2):
+            for i in range(0, size, 2):
+                low, high = np.inf, -np.inf
+                for z in range(k, k + 3):
+                    for y in range(j, j + 3):
+                        for x in range(i, i + 3):
+                            at = (z * pitch + y) * pitch + x
+                            if counts[at]:
+                                low, high = min(low, values[at]), max(high, values[at])
+                if high > low:
+                    largest = max(largest, high - low)
+    return largest
+
+
+@njit(cache=True)
+def block_errors(values, consolidated, size, errors):
+    """What merging would lose, per block, as the maximum over the history fields.
+
+    values        (fields, nb, (B+1)^3)
+    consolidated  (nb, B^3)
+    errors        (3, nb)  deviation of the fields from the interpolant on doubled cells; the same one
+                  level further (the error of the parents' own cells); range within doubled cells
+    """
+    work = np.empty(values.shape[2])
+    counts = np.empty(values.shape[2], np.bool_)
+    for block in range(values.shape[1]):
+        consolidated_nodes(consolidated[block], size, counts)
+        cells = cell_deviation(consolidated[block], size)
+        errors[0, block] = errors[2, block] = cells
+        errors[1, block] = 0.0
+        for name in range(values.shape[0]):
+            own = values[name, block]
+            errors[0, block] = max(errors[0, block], deviation(own, counts, 1, size, work))
+            errors[1, block] = max(errors[1, block], deviation(own, counts, 2, size, work))
+            errors[2, block] = max(errors[2, block], range_in_cells(own, counts, size))
+
+
+def wishes(mesh, state: dict[str, np.ndarray], names: list[str], inputs) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) leaves to split and (n,) leaves to merge, for all leaves on all ranks.
+
+    inputs  the job's mesh section: coarsen ("interpolant", "equal", "never"), coarsen_tolerance,
+            refine_tolerance. Merging is refused where the parent would at once be split again.
+    """
+    values = np.stack([mesh.to_blocks(state[name]) for name in names])
+    errors = np.zeros((3, mesh.n_blocks))
+    block_errors(values, state["consolidated"], mesh.lattice.block, errors)
+    everywhere = np.concatenate(mesh.comm.allgather(errors), axis=1)
+    interpolant, parents, spread = everywhere
+    complete = mesh.active == mesh.lattice.block
+    finer = complete & (interpolant > inputs.refine_tolerance)
+    if inputs.coarsen == "never":
+        return np.zeros_like(finer), np.zeros_like(finer)
+    measure = spread if inputs.coarsen == "equal" else interpolant
+    mergeable = (measure <= inputs.coarsen_tolerance) & (parents <= inputs.refine_tolerance)
+    return finer, complete & mergeable

@@ -1,0 +1,77 @@
+"""What neighbouring ranks tell each other about the nodes they share."""
+
+import numpy as np
+from mpi4py import MPI
+
+from .local import max_shared, sum_shared
+from .nodes import Sharing
+
+
+class Channel:
+    """One message to and one from each neighbour, through fixed buffers and persistent requests."""
+
+    def __init__(self, comm: MPI.Comm, ranks: list[int], sizes: list[tuple[int, int]], tag: int):
+        self.sent = [np.empty(out) for out, _ in sizes]
+        self.received = [np.empty(into) for _, into in sizes]
+        self.requests = []
+        for other, out, into in zip(ranks, self.sent, self.received):
+            if into.size:
+                self.requests.append(comm.Recv_init(into, other, tag))
+            if out.size:
+                self.requests.append(comm.Send_init(out, other, tag))
+
+    def exchange(self) -> None:
+        """Sends `sent`, fills `received`."""
+        MPI.Prequest.Startall(self.requests)
+        MPI.Prequest.Waitall(self.requests)
+
+    def close(self) -> None:
+        """Gives the requests back to MPI."""
+        for request in self.requests:
+            request.Free()
+
+
+class Halo:
+    """Sums, maxima and copies over the nodes that several ranks keep."""
+
+    def __init__(self, comm: MPI.Comm, sharing: Sharing):
+        self.comm, self.sharing = comm, sharing
+        slots = [(len(s), r[1] - r[0]) for s, r in zip(sharing.send_slots, sharing.receive)]
+        nodes = [(len(s), len(r)) for s, r in zip(sharing.send_nodes, sharing.receive_nodes)]
+        self._slots = Channel(comm, sharing.ranks, slots, 1)
+        self._nodes = Channel(comm, sharing.ranks, nodes, 2)
+
+    def _collect(self, contributions: np.ndarray) -> None:
+        sharing, channel = self.sharing, self._slots
+        for buffer, slots in zip(channel.sent, sharing.send_slots):
+            np.take(contributions, slots, out=buffer)
+        channel.exchange()
+        for buffer, (first, last) in zip(channel.received, sharing.receive):
+            contributions[first:last] = buffer
+
+    def sum(self, contributions: np.ndarray) -> None:
+        """Every shared node gets the sum of its slots, in block order, on every rank; slots are zeroed."""
+        if not self.sharing.ranks:
+            return
+        self._collect(contributions)
+        sum_shared(contributions, self.sharing.slot_first, self.sharing.slots, self.sharing.nodes)
+
+    def max(self, contributions: np.ndarray) -> None:
+        """Every shared node gets the largest of its slots, on every rank."""
+        if not self.sharing.ranks:
+            return
+        self._collect(contributions)
+        max_shared(contributions, self.sharing.slot_first, self.sharing.slots, self.sharing.nodes)
+
+    def to_ghosts(self, vector: np.ndarray) -> None:
+        """Ghost nodes get the values of their owners."""
+        for buffer, nodes in zip(self._nodes.sent, self.sharing.send_nodes):
+            np.take(vector, nodes, out=buffer)
+        self._nodes.exchange()
+        for buffer, nodes in zip(self._nodes.received, self.sharing.receive_nodes):
+            vector[nodes] = buffer
+
+    def close(self) -> None:
+        """Frees what MPI holds for this halo; call it when the mesh is replaced."""
+        self._slots.close()
+        self._nodes.close()

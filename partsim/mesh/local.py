@@ -1,0 +1,212 @@
+"""Between the vectors of a rank and the (B+1)^3 nodes of one block: gather, hanging nodes, scatter.
+
+A block's nodes lie in a flat array, x fastest, pitch P = B+1. Nodes strictly inside the block are
+stored together in the vector; nodes on its surface are reached through tables. Hanging nodes (odd
+positions on a face or edge that a coarser leaf touches) are in no vector: they are interpolated
+after the gather, and what is collected at them goes to their masters, by the same weights, before
+the scatter. Masters are even positions of the same face, so this needs nothing from outside.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Tables(NamedTuple):
+    """Where the nodes of a rank's blocks are; S surface entries in all, nb blocks.
+
+    size            B
+    surface_first   (nb+1,)       first surface entry of each block
+    positions       (B+1, S_max)  flat local position of each surface entry, by active height
+    surface_node    (S,)          where the entry's value is read (any valid place if hanging)
+    surface_slot    (S,)          where the entry's contribution is added
+    interior_first  (nb,)         place of the first interior node in the vector
+    active          (nb,)         active height in cells
+    hanging         (nb,)         bits 0-5: faces -x +x -y +y -z +z; bits 6-17: edges, see EDGES
+    """
+
+    size: int
+    surface_first: np.ndarray
+    positions: np.ndarray
+    surface_node: np.ndarray
+    surface_slot: np.ndarray
+    interior_first: np.ndarray
+    active: np.ndarray
+    hanging: np.ndarray
+
+
+@njit(cache=True)
+def interpolate_line(values, first, step, size):
+    """values[odd] = mean of the two even neighbours along a line of size+1 nodes."""
+    for u in range(1, size, 2):
+        at = first + u * step
+        values[at] = 0.5 * (values[at - step] + values[at + step])
+
+
+@njit(cache=True)
+def restrict_line(values, first, step, size):
+    """The transpose of interpolate_line: odd values move to their neighbours and become zero."""
+    for u in range(1, size, 2):
+        at = first + u * step
+        share = 0.5 * values[at]
+        values[at - step] += share
+        values[at + step] += share
+        values[at] = 0.0
+
+
+@njit(cache=True)
+def face_frame(face, size):
+    """First position and the two steps of a face; the first step is the lower axis."""
+    pitch = size + 1
+    steps = (1, pitch, pitch * pitch)
+    axis = face // 2
+    first = steps[axis] * size * (face % 2)
+    if axis == 0:
+        return first, steps[1], steps[2]
+    if axis == 1:
+        return first, steps[0], steps[2]
+    return first, steps[0], steps[1]
+
+
+@njit(cache=True)
+def edge_frame(edge, size):
+    """First position and the step of an edge (0-3 along x, 4-7 along y, 8-11 along z)."""
+    pitch = size + 1
+    steps = (1, pitch, pitch * pitch)
+    axis, corner = edge // 4, edge % 4
+    low = 1 if axis == 0 else 0
+    high = 1 if axis == 2 else 2
+    first = size * (steps[low] * (corner % 2) + steps[high] * (corner // 2))
+    return first, steps[axis]
+
+
+@njit(cache=True)
+def interpolate(values, hanging, size):
+    """Fills the hanging nodes of one block's `values` ((B+1)^3,) from their masters."""
+    for face in range(6):
+        if hanging >> face & 1:
+            first, u, v = face_frame(face, size)
+            for row in range(0, size + 1, 2):
+                interpolate_line(values, first + row * v, u, size)
+            for column in range(size + 1):
+                interpolate_line(values, first + column * u, v, size)
+    for edge in range(12):
+        if hanging >> (6 + edge) & 1:
+            first, step = edge_frame(edge, size)
+            interpolate_line(values, first, step, size)
+
+
+@njit(cache=True)
+def restrict(values, hanging, size):
+    """The transpose of interpolate: what is at hanging nodes goes to their masters."""
+    for face in range(6):
+        if hanging >> face & 1:
+            first, u, v = face_frame(face, size)
+            for column in range(size + 1):
+                restrict_line(values, first + column * u, v, size)
+            for row in range(0, size + 1, 2):
+                restrict_line(values, first + row * v, u, size)
+    for edge in range(12):
+        if hanging >> (6 + edge) & 1:
+            first, step = edge_frame(edge, size)
+            restrict_line(values, first, step, size)
+
+
+@njit(cache=True)
+def gather(vector, tables, block, values):
+    """values ((B+1)^3,) of one block from the rank's vector, hanging nodes interpolated."""
+    size, active = tables.size, tables.active[block]
+    first = tables.surface_first[block]
+    positions = tables.positions[active]
+    for entry in range(tables.surface_first[block + 1] - first):
+        values[positions[entry]] = vector[tables.surface_node[first + entry]]
+    inner, pitch = size - 1, size + 1
+    source = tables.interior_first[block]
+    for k in range(1, active):
+        for j in range(1, size):
+            row = (k * pitch + j) * pitch + 1
+            for i in range(inner):
+                values[row + i] = vector[source + i]
+            source += inner
+    if tables.hanging[block]:
+        interpolate(values, tables.hanging[block], size)
+
+
+@njit(cache=True)
+def gather_blocks(vector, tables, values):
+    """values (nb, (B+1)^3) of all blocks; rows above the active height are left as they are."""
+    for block in range(len(tables.active)):
+        gather(vector, tables, block, values[block])
+
+
+@njit(cache=True)
+def add_blocks(values, tables, contributions, interior):
+    """Adds block-wise `values` (nb, (B+1)^3; used up) to their nodes, in block order.
+
+    contributions  (slots,)  receives the surface entries
+    interior       (n,)      the rank's vector, whose interior nodes are overwritten
+    """
+    size = tables.size
+    inner, pitch = size - 1, size + 1
+    for block in range(len(tables.active)):
+        own, active = values[block], tables.active[block]
+        if tables.hanging[block]:
+            restrict(own, tables.hanging[block], size)
+        first = tables.surface_first[block]
+        positions = tables.positions[active]
+        for entry in range(tables.surface_first[block + 1] - first):
+            contributions[tables.surface_slot[first + entry]] += own[positions[entry]]
+        target = tables.interior_first[block]
+        for k in range(1, active):
+            for j in range(1, size):
+                row = (k * pitch + j) * pitch + 1
+                for i in range(inner):
+                    interior[target + i] = own[row + i]
+                target += inner
+
+
+@njit(cache=True)
+def raise_blocks(values, tables, largest, interior):
+    """The same with the maximum instead of the sum; nothing is moved from hanging nodes."""
+    size = tables.size
+    inner, pitch = size - 1, size + 1
+    for block in range(len(tables.active)):
+        own, active = values[block], tables.active[block]
+        first = tables.surface_first[block]
+        positions = tables.positions[active]
+        for entry in range(tables.surface_first[block + 1] - first):
+            slot = tables.surface_slot[first + entry]
+            largest[slot] = max(largest[slot], own[positions[entry]])
+        target = tables.interior_first[block]
+        for k in range(1, active):
+            for j in range(1, size):
+                row = (k * pitch + j) * pitch + 1
+                for i in range(inner):
+                    interior[target + i] = own[row + i]
+                target += inner
+
+
+@njit(cache=True)
+def sum_shared(contributions, first, slots, nodes):
+    """contributions[node] = sum of its slots in key order; the slots become zero.
+
+    first  (m+1,)  first slot of each shared node in `slots`
+    nodes  (m,)    the shared nodes
+    """
+    for shared in range(len(nodes)):
+        total = 0.0
+        for at in range(first[shared], first[shared + 1]):
+            total += contributions[slots[at]]
+            contributions[slots[at]] = 0.0
+        contributions[nodes[shared]] = total
+
+
+@njit(cache=True)
+def max_shared(contributions, first, slots, nodes):
+    """contributions[node] = largest of its slots."""
+    for shared in range(len(nodes)):
+        largest = -np.inf
+        for at in range(first[shared], first[shared + 1]):
+            largest = max(largest, contributions[slots[at]])
+        contributions[nodes[shared]] = largest

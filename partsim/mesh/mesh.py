@@ -1,0 +1,158 @@
+"""The mesh of one layer on one rank: leaves, partition, nodes, halo and the measures of the nodes."""
+
+from functools import cached_property
+
+import numpy as np
+
+from .forest import Leaves
+from .halo import Halo
+from .lattice import Lattice
+from .local import add_blocks, gather, gather_blocks, raise_blocks
+from .nodes import key_point, number_nodes
+
+
+class Mesh:
+    """Blocks active up to the top of `layer`, and this rank's share of them.
+
+    leaves   all blocks (the same on every rank)
+    bounds   (ranks+1,) the blocks of each rank
+    nodes    numbering of this rank's nodes
+    volume   (n_total,)    m^3, lumped volume of each node
+    area     (n_surface,)  m^2, exposed top area of each surface node
+    """
+
+    def __init__(self, comm, lattice: Lattice, leaves: Leaves, layer: int, bounds: np.ndarray):
+        self.comm, self.lattice, self.leaves, self.layer = comm, lattice, leaves, layer
+        self.bounds, self.rank = bounds, comm.rank
+        self.nodes = number_nodes(leaves, lattice.top(layer), bounds, comm.rank)
+        self.halo = Halo(comm, self.nodes.sharing)
+        self.volume = self.assemble(self.block_volume())
+        self.area = self.assemble(self.block_area())[: self.nodes.n_surface]
+
+    @property
+    def own(self) -> slice:
+        """This rank's blocks among the leaves."""
+        return slice(int(self.bounds[self.rank]), int(self.bounds[self.rank + 1]))
+
+    @property
+    def owned(self) -> slice:
+        """The owned nodes in a vector of this rank."""
+        return slice(self.nodes.n_ghost, self.nodes.n_total)
+
+    @property
+    def top(self) -> int:
+        """Lattice height of the current top."""
+        return self.lattice.top(self.layer)
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of this rank."""
+        return self.own.stop - self.own.start
+
+    @cached_property
+    def active(self) -> np.ndarray:
+        """(n,) active height of all blocks."""
+        return self.leaves.active(self.top)
+
+    @cached_property
+    def cells(self) -> int:
+        """Active cells of the whole mesh."""
+        return int(self.active.sum()) * self.lattice.block**2
+
+    @cached_property
+    def total_nodes(self) -> int:
+        """Nodes of the whole mesh that are not hanging."""
+        return self.comm.allreduce(self.nodes.n_total - self.nodes.n_ghost)
+
+    @cached_property
+    def bottom(self) -> np.ndarray:
+        """Surface nodes on the bottom of the plate."""
+        return np.flatnonzero(key_point(self.nodes.key)[:, 2] == 0)
+
+    @cached_property
+    def hanging_across(self) -> int:
+        """Blocks of this rank with hanging nodes and with masters that another rank owns."""
+        tables = self.nodes.tables
+        ghost = np.logical_or.reduceat(
+            np.r_[tables.surface_node < self.nodes.n_ghost, False],
+            tables.surface_first[:-1],
+        )
+        return int((ghost & (tables.hanging != 0)).sum())
+
+    def block_shape(self) -> tuple[int, int]:
+        """Shape of block-wise nodal values of this rank."""
+        return self.n_blocks, (self.lattice.block + 1) ** 3
+
+    def to_blocks(self, vector: np.ndarray) -> np.ndarray:
+        """(nb, (B+1)^3) values of this rank's blocks, hanging nodes interpolated; ghosts must be right."""
+        values = np.zeros(self.block_shape())
+        gather_blocks(vector, self.nodes.tables, values)
+        return values
+
+    def some_blocks(self, vector: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """(m, (B+1)^3) the same for some of this rank's blocks."""
+        values = np.zeros((len(which), (self.lattice.block + 1) ** 3))
+        for row, block in enumerate(which):
+            gather(vector, self.nodes.tables, block, values[row])
+        return values
+
+    def assemble(self, values: np.ndarray) -> np.ndarray:
+        """(n_total,) sum of block-wise contributions (nb, (B+1)^3; used up) at the nodes."""
+        contributions, vector = np.zeros(self.nodes.n_slots), np.zeros(self.nodes.n_total)
+        add_blocks(values, self.nodes.tables, contributions, vector)
+        self.halo.sum(contributions)
+        vector[: self.nodes.n_surface] = contributions[: self.nodes.n_surface]
+        return vector
+
+    def largest(self, values: np.ndarray) -> np.ndarray:
+        """(n_total,) largest of block-wise values (nb, (B+1)^3) at the nodes."""
+        contributions = np.full(self.nodes.n_slots, -np.inf)
+        vector = np.zeros(self.nodes.n_total)
+        raise_blocks(values, self.nodes.tables, contributions, vector)
+        self.halo.max(contributions)
+        vector[: self.nodes.n_surface] = contributions[: self.nodes.n_surface]
+        return vector
+
+    def block_volume(self) -> np.ndarray:
+        """(nb, (B+1)^3) m^3, an eighth of each adjacent active cell of the block."""
+        unit = (self.leaves.stride[self.own] * self.lattice.cell) ** 3 / 8
+        return unit[:, None] * corner_counts(self.lattice.block)[self.active[self.own]]
+
+    def block_area(self) -> np.ndarray:
+        """(nb, (B+1)^3) m^2, a quarter of each exposed top face of the block."""
+        size, pitch = self.lattice.block, self.lattice.block + 1
+        area = np.zeros((self.n_blocks, pitch, pitch, pitch))
+        stride = self.leaves.stride[self.own]
+        corner, active = self.leaves.corner[self.own], self.active[self.own]
+        upper = corner[:, 2] + active * stride
+        candidates = np.flatnonzero((upper == self.top) | (upper == self.lattice.plate))
+        j, i = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
+        for block in candidates:
+            above = np.stack(
+                [corner[block, 0] + i * stride[block], corner[block, 1] + j * stride[block],
+                 np.full_like(i, upper[block])], axis=-1,
+            )
+            exposed = (self.leaves.find(above) < 0) | (upper[block] >= self.top)
+            quarter = (stride[block] * self.lattice.cell) ** 2 / 4 * exposed
+            plane = area[block, active[block]]
+            for y in (0, 1):
+                for x in (0, 1):
+                    plane[y : y + size, x : x + size] += quarter
+        return area.reshape(self.n_blocks, -1)
+
+    def close(self) -> None:
+        """Frees the communication of this mesh."""
+        self.halo.close()
+
+
+def corner_counts(size: int) -> np.ndarray:
+    """(B+1, (B+1)^3) for each active height, how many active cells of a block touch each node."""
+    side = np.full(size + 1, 2.0)
+    side[[0, -1]] = 1
+    counts = np.zeros((size + 1, size + 1, size + 1, size + 1))
+    for active in range(1, size + 1):
+        height = np.zeros(size + 1)
+        height[:active] += 1
+        height[1 : active + 1] += 1
+        counts[active] = height[:, None, None] * side[:, None] * side
+    return counts.reshape(size + 1, -1)

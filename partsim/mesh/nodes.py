@@ -1,0 +1,286 @@
+"""The nodes of a rank's blocks: which are hanging, which are shared, and where each is stored.
+
+The vector of a rank is [ghost | owned surface | interior], where surface nodes lie on the surface
+of some block. A node that blocks of several ranks touch is kept by all of them; the lowest rank
+owns it, for the others it is a ghost. Contributions to a shared node are kept apart, one slot for
+each block that touches it, and summed in block order, so that the sum is bitwise the same on any
+number of ranks.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .forest import DIRECTIONS, Leaves
+from .local import Tables
+from .partition import owner_of
+
+KEY_BITS = 21
+
+
+def node_key(points: np.ndarray) -> np.ndarray:
+    """One integer for each lattice point (..., 3)."""
+    x, y, z = points[..., 0], points[..., 1], points[..., 2]
+    return (z << 2 * KEY_BITS) | (y << KEY_BITS) | x
+
+
+def key_point(key: np.ndarray) -> np.ndarray:
+    """The lattice points (..., 3) of node keys."""
+    mask = (1 << KEY_BITS) - 1
+    return np.stack([key & mask, (key >> KEY_BITS) & mask, key >> 2 * KEY_BITS], axis=-1)
+
+
+@lru_cache
+def surface(size: int, active: int) -> np.ndarray:
+    """(S, 3) local x, y, z of the nodes on the surface of a block's active part."""
+    if active == 0:
+        return np.zeros((0, 3), np.int64)
+    z, y, x = np.meshgrid(*(np.arange(n + 1) for n in (active, size, size)), indexing="ij")
+    points = np.stack([x, y, z], axis=-1).reshape(-1, 3)
+    high = np.array([size, size, active])
+    return points[((points == 0) | (points == high)).any(axis=1)]
+
+
+def flat(points: np.ndarray, size: int) -> np.ndarray:
+    """Flat positions of local points in a block's (B+1)^3 nodes."""
+    pitch = size + 1
+    return (points[:, 2] * pitch + points[:, 1]) * pitch + points[:, 0]
+
+
+@lru_cache
+def hanging_sides() -> tuple[np.ndarray, np.ndarray]:
+    """(18, 26) which neighbours hang each face and edge if coarser; (18, 3) the side itself.
+
+    The rows are the bits of Tables.hanging; a side is the direction to the face or edge.
+    """
+    faces = [[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]]
+    edges = []
+    for axis in range(3):
+        low, high = [other for other in range(3) if other != axis]
+        for corner in range(4):
+            side = [0, 0, 0]
+            side[low], side[high] = 2 * (corner % 2) - 1, 2 * (corner // 2) - 1
+            edges.append(side)
+    sides = np.array(faces + edges)
+    # A neighbour touches the whole side if it goes no further than the side does along each axis.
+    matters = ((DIRECTIONS[None] == 0) | (DIRECTIONS[None] == sides[:, None])).all(axis=-1)
+    return matters, sides
+
+
+def hanging_bits(leaves: Leaves, neighbours: np.ndarray) -> np.ndarray:
+    """(n,) Tables.hanging of every leaf, from its (n, 26) neighbours."""
+    coarser = (neighbours >= 0) & (leaves.level[neighbours] < leaves.level[:, None])
+    matters, _ = hanging_sides()
+    bits = (coarser.astype(np.int32) @ matters.T.astype(np.int32)) > 0
+    return bits @ (1 << np.arange(18)).astype(np.int64)
+
+
+@lru_cache
+def hanging_positions(size: int, active: int, bits: int) -> np.ndarray:
+    """(S,) which surface positions hang: odd ones on a hanging face or edge."""
+    points = surface(size, active)
+    _, sides = hanging_sides()
+    high = np.array([size, size, size])
+    result = np.zeros(len(points), bool)
+    for bit, side in enumerate(sides):
+        if bits >> bit & 1:
+            at = ((side == 0) | (points == np.where(side < 0, 0, high))).all(axis=1)
+            result |= at & ((points % 2 == 1) & (side == 0)).any(axis=1)
+    return result
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The surface entries of some blocks, block after block.
+
+    first    (m+1,)  first entry of each block
+    block    (S,)    leaf of each entry
+    key      (S,)    node key
+    hanging  (S,)    whether it hangs
+    """
+
+    first: np.ndarray
+    block: np.ndarray
+    key: np.ndarray
+    hanging: np.ndarray
+
+
+def surface_entries(leaves: Leaves, blocks: np.ndarray, active: np.ndarray, bits: np.ndarray) -> Entries:
+    """The surface entries of `blocks`; active, bits (n,) of all leaves."""
+    size = leaves.block
+    count = np.array([len(surface(size, height)) for height in range(size + 1)])[active[blocks]]
+    first = np.r_[0, np.cumsum(count)]
+    key = np.empty(first[-1], np.int64)
+    hanging = np.empty(first[-1], bool)
+    kinds = active[blocks] + (size + 1) * bits[blocks]
+    for kind in np.unique(kinds):
+        which = np.flatnonzero(kinds == kind)
+        height, mask = int(kind % (size + 1)), int(kind // (size + 1))
+        local = surface(size, height)
+        own = blocks[which]
+        points = leaves.corner[own][:, None] + local * leaves.stride[own][:, None, None]
+        places = first[which][:, None] + np.arange(len(local))
+        key[places] = node_key(points)
+        hanging[places] = hanging_positions(size, height, mask)
+    return Entries(first, np.repeat(blocks, count), key, hanging)
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How the shared nodes of a rank are summed and exchanged.
+
+    nodes       (m,)  shared surface nodes (places in the vector)
+    slot_first  (m+1,), slots  their slots in block order
+    ranks       the ranks that share nodes with this one
+    send_slots  for each, the slots whose contributions it needs
+    receive     for each, (first, last) of the slots that it fills
+    send_nodes, receive_nodes  for each, owned nodes it has as ghosts, and the reverse
+    """
+
+    nodes: np.ndarray
+    slot_first: np.ndarray
+    slots: np.ndarray
+    ranks: list[int]
+    send_slots: list[np.ndarray]
+    receive: list[tuple[int, int]]
+    send_nodes: list[np.ndarray]
+    receive_nodes: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of one rank.
+
+    tables     where the blocks' nodes are
+    key        (n_surface,) key of each surface node, in the order of the vector
+    n_ghost, n_surface, n_total   sizes of the parts of the vector
+    n_slots    length of a vector of contributions: surface nodes, one waste place, slots
+    """
+
+    tables: Tables
+    key: np.ndarray
+    n_ghost: int
+    n_surface: int
+    n_total: int
+    n_slots: int
+    sharing: Sharing
+
+
+def first_seen(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys in the order in which they appear, and the place of each key among them."""
+    distinct, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(index)
+    place = np.empty(len(distinct), np.int64)
+    place[order] = np.arange(len(distinct))
+    return distinct[order], place[inverse]
+
+
+def foreign_entries(leaves, bounds, rank, neighbours, shape) -> Entries:
+    """Surface entries of the other ranks' blocks that touch blocks of this rank."""
+    active, bits = shape
+    low, high = bounds[rank], bounds[rank + 1]
+    first = np.repeat(np.arange(len(leaves)), neighbours.shape[1])
+    second = neighbours.ravel()
+    own_first = (first >= low) & (first < high)
+    own_second = (second >= low) & (second < high)
+    touching = np.r_[second[own_first & ~own_second & (second >= 0)], first[own_second & ~own_first]]
+    return surface_entries(leaves, np.unique(touching), active, bits)
+
+
+def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nodes:
+    """The nodes of the blocks bounds[rank]:bounds[rank+1] of a mesh that is active up to `top`."""
+    active = leaves.active(top)
+    neighbours = leaves.neighbours()
+    bits = hanging_bits(leaves, neighbours)
+    blocks = np.arange(bounds[rank], bounds[rank + 1])
+    own = surface_entries(leaves, blocks, active, bits)
+    real = ~own.hanging
+    key, node_of = first_seen(own.key[real])
+
+    foreign = foreign_entries(leaves, bounds, rank, neighbours, (active, bits))
+    sorter = np.argsort(key)
+    place = np.searchsorted(key, foreign.key, sorter=sorter)
+    place = sorter[np.minimum(place, len(key) - 1)]
+    shared = ~foreign.hanging & (key[place] == foreign.key)
+    foreign_rank, foreign_node = owner_of(bounds, foreign.block[shared]), place[shared]
+
+    lowest = np.full(len(key), rank)
+    np.minimum.at(lowest, foreign_node, foreign_rank)
+    order = np.argsort(lowest == rank, kind="stable")  # ghosts first
+    renumber = np.empty(len(key), np.int64)
+    renumber[order] = np.arange(len(key))
+    key, node_of, foreign_node = key[order], renumber[node_of], renumber[foreign_node]
+    n_ghost = int((lowest != rank).sum())
+
+    sharing, slot = share(
+        own.block[real], node_of, foreign.block[shared], foreign_node, foreign_rank,
+        (rank, n_ghost, len(key), key),
+    )
+    node, slots = np.zeros(len(own.key), np.int32), np.full(len(own.key), len(key), np.int32)
+    node[real], slots[real] = node_of, slot
+    inner = (leaves.block - 1) ** 2 * np.maximum(active[blocks] - 1, 0)
+    interior_first = len(key) + np.r_[0, np.cumsum(inner)]
+    n_slots = len(key) + 1 + len(sharing.slots)
+    tables = Tables(
+        leaves.block, own.first, position_table(leaves.block), node, slots,
+        interior_first[:-1], active[blocks], bits[blocks],
+    )
+    return Nodes(tables, key, n_ghost, len(key), int(interior_first[-1]), n_slots, sharing)
+
+
+@lru_cache
+def position_table(size: int) -> np.ndarray:
+    """Tables.positions."""
+    table = np.zeros((size + 1, len(surface(size, size))), np.int32)
+    for height in range(1, size + 1):
+        points = surface(size, height)
+        table[height, : len(points)] = flat(points, size)
+    return table
+
+
+def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame):
+    """Sharing, and the slot of every own entry (the node itself where it is not shared).
+
+    own_block, own_node            of the own real entries, in order
+    foreign_block, _node, _rank    of the foreign entries at this rank's nodes, in order
+    frame                          (rank, ghosts, surface nodes, their keys)
+    """
+    rank, n_ghost, n_surface, key = frame
+    is_shared = np.zeros(n_surface, bool)
+    is_shared[foreign_node] = True
+    apart = is_shared[own_node]
+    slot = own_node.copy()
+    base = n_surface + 1
+    slot[apart] = base + np.arange(apart.sum())
+    base += int(apart.sum())
+
+    ranks = [int(other) for other in np.unique(foreign_rank)]
+    by_rank = np.argsort(foreign_rank, kind="stable")
+    foreign_slot = np.empty(len(foreign_node), np.int64)
+    foreign_slot[by_rank] = base + np.arange(len(by_rank))
+    send_slots, receive, send_nodes, receive_nodes = [], [], [], []
+    lowest = np.full(n_surface, rank)
+    np.minimum.at(lowest, foreign_node, foreign_rank)
+    for other in ranks:
+        count = int((foreign_rank == other).sum())
+        receive.append((base, base + count))
+        base += count
+        with_other = np.zeros(n_surface, bool)
+        with_other[foreign_node[foreign_rank == other]] = True
+        send_slots.append(slot[with_other[own_node]])
+        both = np.flatnonzero(with_other)
+        both = both[np.argsort(key[both])]
+        send_nodes.append(both[lowest[both] == rank])
+        receive_nodes.append(both[lowest[both] == other])
+
+    nodes = np.r_[own_node[apart], foreign_node]
+    blocks = np.r_[own_block[apart], foreign_block]
+    slots = np.r_[slot[apart], foreign_slot]
+    order = np.lexsort((blocks, nodes))
+    distinct, count = np.unique(nodes, return_counts=True)
+    sharing = Sharing(
+        distinct, np.r_[0, np.cumsum(count)], slots[order], ranks,
+        send_slots, receive, send_nodes, receive_nodes,
+    )
+    return sharing, slot

@@ -1,0 +1,185 @@
+"""Everything a run needs to go on, in one HDF5 file that is whole or absent.
+
+Rows of blocks follow the global order of the blocks: rank r holds the rows offset[r] to
+offset[r + 1]. A run that goes on with another number of ranks reads other ranges of the same rows.
+Checksums go with every array, so that a damaged file is noticed and never computed with.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import h5py
+import numpy as np
+from mpi4py import MPI
+
+from partsim.errors import UserError
+from partsim.output.shared_file import Rows, partial_of, reserve, write_shared
+from partsim.parallel import first_rank_only
+
+FORMAT = "partsim checkpoint 1"
+KEPT = 2
+NAME = re.compile(r"(\d{6,})_.+\.checkpoint\.h5")
+
+Arrays = dict[str, np.ndarray]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is stored.
+
+    header  what JSON can hold: job text, clock, accumulators; the same on all ranks
+    blocks  name -> (n_blocks, ...), the same on all ranks
+    nodes   name -> (nb, ...), rows of the blocks of this rank
+    cells   name -> (nb, ...), rows of the blocks of this rank
+    extra   name -> small array that belongs to the rank, not to its blocks
+    """
+
+    header: dict
+    blocks: Arrays = field(default_factory=dict)
+    nodes: Arrays = field(default_factory=dict)
+    cells: Arrays = field(default_factory=dict)
+    extra: Arrays = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Blocks of this rank."""
+        lengths = {len(array) for array in (*self.nodes.values(), *self.cells.values())}
+        assert len(lengths) == 1, f"arrays over blocks differ in length: {lengths}"
+        return lengths.pop()
+
+
+def save(comm: MPI.Comm, directory: Path, name: str, state: Checkpoint) -> Path:
+    """Writes `directory/NUMBER_name.checkpoint.h5` and keeps the newest two; collective.
+
+    The number grows by one from file to file. Raises UserError on every rank if the file could not
+    be written; the former ones are then untouched.
+    """
+    directory = Path(directory)
+    offset = np.concatenate([[0], np.cumsum(comm.allgather(state.rows))])
+    newest = comm.bcast(_number(latest(directory)) if comm.rank == 0 else None)
+    extras = comm.gather(state.extra)
+    path = directory / f"{newest + 1:06d}_{name}.checkpoint.h5"
+
+    def create(file: h5py.File) -> None:
+        file.attrs["format"] = FORMAT
+        header = np.frombuffer(json.dumps(state.header).encode(), np.uint8)
+        _store(file, {"header": header, "offset": offset})
+        _store(file.create_group("blocks"), state.blocks)
+        for rank, arrays in enumerate(extras):
+            _store(file.create_group(f"extra/{rank}"), arrays)
+        for place, arrays in ("nodes", state.nodes), ("cells", state.cells):
+            for key, array in arrays.items():
+                reserve(file, f"{place}/{key}", (int(offset[-1]), *array.shape[1:]), array.dtype)
+                reserve(file, f"sums/{place}/{key}", (int(offset[-1]),), np.uint32)
+
+    write_shared(comm, path, create, _rows(state, int(offset[comm.rank])))
+    first_rank_only(comm, lambda: _remove_old(directory))
+    return path
+
+
+def _rows(state: Checkpoint, first: int) -> Rows:
+    """Arrays over this rank's blocks with a checksum for each block."""
+    for place, arrays in ("nodes", state.nodes), ("cells", state.cells):
+        for key, array in arrays.items():
+            yield f"{place}/{key}", first, array
+            yield f"sums/{place}/{key}", first, checksums(array)
+
+
+def checksums(array: np.ndarray) -> np.ndarray:
+    """(n,) CRC-32 of the bytes of each row."""
+    rows = np.ascontiguousarray(array)
+    return np.array([zlib.crc32(row) for row in rows], np.uint32)
+
+
+def latest(directory: Path) -> Path | None:
+    """The newest checkpoint of a directory, None if there is none."""
+    found = _all(directory)
+    return found[-1] if found else None
+
+
+def load_header(path: Path) -> tuple[dict, np.ndarray]:
+    """The header, and the offsets (ranks + 1,) of the rows of the ranks that wrote the file."""
+
+    def take(file: h5py.File) -> tuple[dict, np.ndarray]:
+        return json.loads(file["header"][()].tobytes()), file["offset"][()]
+
+    return _read(path, take)
+
+
+def load_blocks(path: Path) -> Arrays:
+    """The arrays over all blocks."""
+    return _read(path, lambda file: _load(file["blocks"]))
+
+
+def load_rows(path: Path, low: int, high: int) -> tuple[Arrays, Arrays]:
+    """Node and cell arrays of the blocks low, ..., high - 1."""
+
+    def take(file: h5py.File) -> tuple[Arrays, ...]:
+        return tuple(_load_checked(file, place, slice(low, high)) for place in ("nodes", "cells"))
+
+    return _read(path, take)
+
+
+def load_extra(path: Path, rank: int) -> Arrays:
+    """The arrays that belonged to a rank."""
+    return _read(path, lambda file: _load(file[f"extra/{rank}"]))
+
+
+def _read(path: Path, take: Callable[[h5py.File], Result]) -> Result:
+    """What `take` reads from a checkpoint; raises UserError for every fault of the file."""
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise UserError(f"{path} is not a checkpoint of this version of partsim")
+            return take(file)
+    except UserError:
+        raise
+    except FileNotFoundError as failure:
+        raise UserError(f"{path}: there is no such checkpoint") from failure
+    except (OSError, KeyError, ValueError, RuntimeError) as failure:
+        text = f"{path} is damaged or no checkpoint; delete it to go on from the one before"
+        raise UserError(text) from failure
+
+
+def _store(group: h5py.Group, arrays: Arrays) -> None:
+    """Small arrays with the checksums of HDF5, which it knows for non-empty chunks only."""
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        summed = {"chunks": array.shape, "fletcher32": True} if array.ndim and array.size else {}
+        group.create_dataset(name, data=array, **summed)
+
+
+def _load(group: h5py.Group) -> Arrays:
+    return {name: dataset[()] for name, dataset in group.items()}
+
+
+def _load_checked(file: h5py.File, place: str, rows: slice) -> Arrays:
+    """Rows of all arrays of a place; raises ValueError where a checksum differs."""
+    arrays = {name: dataset[rows] for name, dataset in file.get(place, {}).items()}
+    for name, array in arrays.items():
+        if not np.array_equal(checksums(array), file[f"sums/{place}/{name}"][rows]):
+            raise ValueError(f"wrong checksum in {name}")
+    return arrays
+
+
+def _all(directory: Path) -> list[Path]:
+    """All checkpoints of a directory, oldest first."""
+    found = Path(directory).glob("*.checkpoint.h5") if Path(directory).is_dir() else []
+    return sorted((path for path in found if NAME.fullmatch(path.name)), key=_number)
+
+
+def _number(path: Path | None) -> int:
+    return int(NAME.fullmatch(path.name)[1]) if path else 0
+
+
+def _remove_old(directory: Path) -> None:
+    """Deletes all but the newest checkpoints, and what killed runs left unfinished."""
+    old = _all(directory)[:-KEPT]
+    for path in [*old, *directory.glob(partial_of(Path("*.checkpoint.h5")).name)]:
+        path.unlink()

@@ -1,0 +1,202 @@
+"""PNGs of a run, drawn from its snapshots without a screen.
+
+    temperature   in mid-scan and at the end, with the borders of the melt pool
+    phases        stable alpha, martensite and beta of the dense material
+    consolidated  powder and dense metal
+    mesh          levels and edges of the cells
+"""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
+from matplotlib.figure import Figure
+
+from partsim.errors import UserError
+from partsim.output.panels import (
+    MM, NOTHING, POWDER, Scale, aspect, mark_beam, mark_window, melt_borders, panel_points, panels,
+    plain_ticks, show, temperature_scale, value_range,
+)
+from partsim.output.slices import Cut, Snapshot, horizontal, vertical
+from partsim.output.snapshot import read_series
+
+PHASES = {"alpha_stable": "stable α", "martensite": "martensite α′", "beta": "β"}
+COLUMNS = 700  # pixels across a panel
+ZOOM = 1.2e-3  # m, width of the window around the melt pool
+STYLE = {
+    "font.size": 8, "axes.titlesize": 8, "axes.linewidth": 0.6, "savefig.dpi": 200,
+    "savefig.bbox": "tight",
+}
+
+
+def render(run: Path, out: Path) -> list[Path]:
+    """Draws a run's snapshots into `out` and returns the files written.
+
+    Temperature is drawn for every snapshot taken with the laser on and for the last one, all else
+    for the last one. Raises UserError if the folder `run` holds no snapshots or `out` cannot be
+    written.
+    """
+    files = snapshots(Path(run))
+    out = Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with matplotlib.rc_context(STYLE):
+            return [path for file in files for path in _render_one(file, out, file == files[-1])]
+    except OSError as failure:
+        raise UserError(f"cannot write pictures to {out}: {failure.strerror}") from failure
+
+
+def snapshots(run: Path) -> list[Path]:
+    """The snapshot files of a run in the order of time."""
+    series = sorted(run.glob("*.hdf.series"))
+    files = [run / entry["name"] for file in series for entry in read_series(file)]
+    if not files:
+        raise UserError(f"{run} holds no snapshots (no .hdf.series with entries)")
+    return files
+
+
+def _render_one(file: Path, out: Path, last: bool) -> list[Path]:
+    written = []
+    with Snapshot(file) as snapshot:
+        drawings = {}
+        if last or snapshot.header.get("scanning"):
+            drawings["temperature"] = temperature_figure
+        if last and set(PHASES) <= snapshot.node_fields:
+            drawings["phases"] = phase_figure
+        if last:
+            drawings.update(consolidated=consolidated_figure, mesh=mesh_figure)
+        for name, draw in drawings.items():
+            written.append(out / f"{name}_{file.stem}.png")
+            draw(snapshot).savefig(written[-1])
+    return written
+
+
+def temperature_figure(snapshot: Snapshot) -> Figure:
+    """Just below the top, and upright along the beam through the hottest point; both enlarged."""
+    header, hot = snapshot.header, snapshot.hottest()
+    cuts = [_below_top(snapshot), vertical(snapshot, hot, header.get("direction", (1.0, 0.0)))]
+    rows = [[cut, _window(cut, hot)] for cut in cuts]
+    images = [[_nodal(snapshot, cut, "temperature") for cut in row] for row in rows]
+    scale = temperature_scale(sum(images, []))
+    molten = scale.norm.vmax > header.get("solidus", np.inf)
+    borders = "\nsolid line: liquidus, dashed: solidus" if molten else ""
+    figure, axes = panels(rows, f"Temperature, {_when(header)}{borders}")
+    for place, cut, values in zip(axes.flat, sum(rows, []), sum(images, [])):
+        image = show(place, cut, values, scale, NOTHING)
+        melt_borders(place, cut, values, header)
+    for (place, enlarged), (_, window) in zip(axes, rows):
+        mark_window(place, window)
+        mark_beam(enlarged, window, header)
+    plain_ticks(figure.colorbar(image, ax=axes, label=scale.label, aspect=35), scale.norm)
+    return figure
+
+
+def phase_figure(snapshot: Snapshot) -> Figure:
+    """The phases of the dense material, at half the height of the build and upright through it."""
+    cuts = _cuts_of_part(snapshot)
+    images = [_dense_phases(snapshot, cut) for cut in cuts]
+    rows = [[cut] * len(PHASES) for cut in cuts]
+    figure, axes = panels(rows, f"Phases, {_when(snapshot.header)}")
+    for column, (name, label) in enumerate(PHASES.items()):
+        values = np.concatenate([image[name].ravel() for image in images])
+        scale = Scale("viridis", value_range(values), f"fraction of {label}")
+        for place, cut, fields in zip(axes[:, column], cuts, images):
+            image = show(place, cut, fields[name], scale, POWDER)
+        figure.colorbar(image, ax=axes[:, column], label=scale.label, location="bottom")
+    return figure
+
+
+def consolidated_figure(snapshot: Snapshot) -> Figure:
+    """Just below the top and upright through the middle of the part."""
+    cuts, when = _standard_cuts(snapshot), _when(snapshot.header)
+    figure, axes = panels([[cut] for cut in cuts], f"Consolidated fraction, {when}")
+    scale = Scale("cividis", Normalize(0, 1), "consolidated fraction")
+    for place, cut in zip(axes.flat, cuts):
+        image = show(place, cut, _per_cell(snapshot, cut, "consolidated"), scale, NOTHING)
+    figure.colorbar(image, ax=axes, label=scale.label, aspect=35)
+    return figure
+
+
+def mesh_figure(snapshot: Snapshot) -> Figure:
+    """Just below the top and upright through the middle of the part."""
+    cuts = _standard_cuts(snapshot)
+    edge = dict(zip(snapshot.view.level.tolist(), snapshot.view.edge.tolist()))
+    levels = sorted(edge)
+    colours = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0.05, 0.6, len(levels))))
+    norm = BoundaryNorm([level - 0.5 for level in (*levels, levels[-1] + 1)], colours.N)
+    figure, axes = panels([[cut] for cut in cuts], f"Mesh, {_when(snapshot.header)}")
+    for place, cut in zip(axes.flat, cuts):
+        values = _per_cell(snapshot, cut, "level")
+        image = show(place, cut, values, Scale(colours, norm, ""), NOTHING)
+        width = min(0.25, 0.1 * panel_points(cut, snapshot.header["h"]))
+        lines = LineCollection(MM * snapshot.cell_edges(cut), colors="0.2", linewidths=width)
+        place.add_collection(lines, autolim=False)
+    bar = figure.colorbar(image, ax=axes, label="level: cell edge / µm", ticks=levels, aspect=35)
+    bar.ax.set_yticklabels([f"{level}: {1e6 * edge[level]:.4g}" for level in levels])
+    return figure
+
+
+def _when(header: dict) -> str:
+    layer = f"layer {header['layer']}, " if "layer" in header else ""
+    return f"{layer}t = {header['time']:.4f} s"
+
+
+def _below_top(snapshot: Snapshot) -> Cut:
+    """Half a finest cell below the highest active cell."""
+    return horizontal(snapshot, snapshot.bounds[1][2] - 0.5 * snapshot.header["h"])
+
+
+def _part(snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of what is built of the part; of the domain where it is not known."""
+    low, high = snapshot.bounds
+    if "part" in snapshot.header:
+        top = high[2]
+        low, high = np.array(snapshot.header["part"], float)
+        high[2] = min(high[2], top)
+    return low, high
+
+
+def _standard_cuts(snapshot: Snapshot) -> list[Cut]:
+    middle = np.mean(_part(snapshot), axis=0)
+    return [_below_top(snapshot), vertical(snapshot, middle, (1.0, 0.0))]
+
+
+def _cuts_of_part(snapshot: Snapshot) -> list[Cut]:
+    """Cuts through the middle of the part, a little larger than the part."""
+    low, high = _part(snapshot)
+    middle, margin = (low + high) / 2, 0.05 * (high - low)
+    cuts = []
+    for cut in horizontal(snapshot, middle[2]), vertical(snapshot, middle, (1.0, 0.0)):
+        (u0, v0), (u1, v1) = cut.place(low - margin), cut.place(high + margin)
+        cuts.append(cut.window(cut.place(middle), (u1 - u0, v1 - v0)))
+    return cuts
+
+
+def _window(cut: Cut, hot: np.ndarray) -> Cut:
+    """The surroundings of the hottest point, in the proportions of the cut unless very flat."""
+    return cut.window(cut.place(hot), (ZOOM, ZOOM * min(max(aspect(cut), 0.4), 1.0)))
+
+
+def _nodal(snapshot: Snapshot, cut: Cut, name: str) -> np.ndarray:
+    points = cut.points(COLUMNS)
+    location = snapshot.view.locate(points)
+    return snapshot.at_nodes(location, [name])[name].reshape(points.shape[:2])
+
+
+def _per_cell(snapshot: Snapshot, cut: Cut, name: str) -> np.ndarray:
+    points = cut.points(COLUMNS)
+    return snapshot.at_cells(snapshot.view.locate(points), name).reshape(points.shape[:2])
+
+
+def _dense_phases(snapshot: Snapshot, cut: Cut) -> dict[str, np.ndarray]:
+    """The phases on a cut, NaN where less than half is consolidated."""
+    points = cut.points(COLUMNS)
+    location = snapshot.view.locate(points)
+    dense = snapshot.at_cells(location, "consolidated") >= 0.5
+    fields = snapshot.at_nodes(location, PHASES)
+    return {
+        name: np.where(dense, values, np.nan).reshape(points.shape[:2])
+        for name, values in fields.items()
+    }

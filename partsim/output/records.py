@@ -1,0 +1,188 @@
+"""What a run writes while it goes on and when it ends: tables, fields, checkpoints, the summary."""
+
+import json
+import platform
+import resource
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from partsim import __version__
+from partsim.ledger import TERMS
+from partsim.output.checkpoint import Checkpoint, save
+from partsim.output.history import History
+from partsim.output.probes import Probes
+from partsim.output.shared_file import replace_text
+from partsim.output.snapshot import append_series, cut_series, write_snapshot
+from partsim.parallel import first_rank_only
+
+STAGES = ("thermal", "phase", "halo", "growth", "output")
+COLUMNS = (
+    "time", "step", "layer", "stage", "cells", "nodes", *TERMS, "stored",
+    *(f"seconds_{stage}" for stage in STAGES), "node_updates_per_second",
+)
+WATCH = 200  # steps between looks at the wall clock, which all ranks must agree on
+SERIES = "fields.hdf.series"
+LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
+
+
+class Records:
+    """Observes a `Build`; the build does not know what is written."""
+
+    def __init__(self, build, folder: Path):
+        self.build, self.comm = build, build.comm
+        self.folder, self.output = Path(folder), build.job.output
+        self.history = History(self.comm, self.folder / "history.csv", COLUMNS)
+        probes = build.job.probes
+        self.probes = None
+        if probes:
+            points = np.array([probe.position for probe in probes])
+            names = [probe.name for probe in probes]
+            self.probes = Probes(self.comm, self.folder / "probes.csv", points, names)
+        self.saved = perf_counter()
+        self.located = None
+
+    def start(self) -> None:
+        """Begins empty tables."""
+        first_rank_only(self.comm, lambda: self.folder.mkdir(parents=True, exist_ok=True))
+        first_rank_only(self.comm, lambda: (self.folder / SERIES).unlink(missing_ok=True))
+        first_rank_only(self.comm, lambda: (self.folder / "summary.json").unlink(missing_ok=True))
+        self.history.start()
+        if self.probes:
+            self.probes.start()
+        text = self.build.job.text
+        first_rank_only(self.comm, lambda: replace_text(self.folder / "job.toml", text))
+
+    def resume(self) -> None:
+        """Drops what was written after the time from which the run goes on."""
+        time = self.build.clock.time
+        self.history.resume(time)
+        cut_series(self.comm, self.folder / SERIES, time)
+        if self.probes:
+            self.probes.resume(time)
+
+    def new_mesh(self) -> None:
+        """To be called when the mesh has changed."""
+        self.located = self.probes.locate(self.build.site.view()) if self.probes else None
+
+    def after_step(self) -> None:
+        """What is due after a step inside a stretch."""
+        build = self.build
+        if self.probes:
+            self.sample()
+        if build.index == build.stretch.laser // 2 and not build.stretch.final:
+            if build.stretch.layer in self.output.mid_scan:
+                self.fields("scan")
+        if build.index % self.output.history_steps == 0:
+            self.row()
+        if self.output.checkpoint_minutes > 0 and build.index % WATCH == 0 and self.overdue():
+            self.checkpoint("step")
+
+    def overdue(self) -> bool:
+        """Whether the last checkpoint is too long ago, by the clock of rank 0."""
+        late = perf_counter() - self.saved > self.output.checkpoint_minutes
+        return self.comm.bcast(late)
+
+    def after_stretch(self) -> None:
+        """What is due when a layer has cooled."""
+        build, layer = self.build, self.build.stretch.layer
+        self.row()
+        if self.output.every_layers and layer % self.output.every_layers == 0:
+            self.fields("cooled")
+        if self.output.checkpoint_layers and layer % self.output.checkpoint_layers == 0:
+            self.checkpoint("layer")
+        build.progress_report()
+
+    def sample(self) -> None:
+        """One row of the probes."""
+        build, state, mesh = self.build, self.build.site.state, self.build.site.mesh
+        which = self.located.place.block
+        values = {
+            name: mesh.some_blocks(state[name], which)
+            for name in ("temperature", "alpha_stable", "martensite", "beta_shift")
+        }
+        values["beta"] = build.site.beta(values)
+        corners = self.located.place.corners(mesh.lattice.block)
+        rows = np.arange(len(which))[:, None]
+        shown = {name: values[name][rows, corners] for name in self.probes.fields}
+        self.probes.sample(build.clock.time, self.located, shown)
+
+    def row(self) -> None:
+        """One row of the history table; probes are written with it."""
+        build = self.build
+        energy = build.energy()
+        seconds = build.timers.reduced(self.comm)
+        stage = "laser" if build.index <= build.stretch.laser else "cooling"
+        self.history.append([
+            build.clock.time, build.clock.ticks, build.stretch.layer, stage,
+            build.site.mesh.cells, build.site.mesh.total_nodes,
+            *(energy[name] for name in (*TERMS, "stored")),
+            *(seconds.get(name, 0.0) for name in STAGES), build.rate(),
+        ])
+        if self.probes:
+            self.probes.flush()
+
+    def fields(self, what: str) -> None:
+        """A snapshot of all fields, added to the series."""
+        build, stretch = self.build, self.build.stretch
+        time, path = build.clock.time, self.folder / f"fields_{build.clock.ticks:010d}.hdf"
+        material, part = build.material, build.part.bounds
+        header = {
+            "layer": stretch.layer, "scanning": what == "scan", "what": what,
+            "solidus": material.solidus, "liquidus": material.liquidus,
+            "part": [[float(x) for x in corner] for corner in part], "job": build.job.text,
+        }
+        if what == "scan":
+            now = build.index * build.clock.base
+            ahead = stretch.path.position(now + build.clock.base) - stretch.path.position(now)
+            header["beam"] = [float(x) for x in stretch.path.position(now)]
+            header["direction"] = [float(x) for x in ahead[:2]]
+        with build.timers("output"):
+            write_snapshot(self.comm, path, build.site.view(), time, header)
+            append_series(self.comm, self.folder / SERIES, path, time)
+
+    def checkpoint(self, name: str) -> None:
+        """Everything the run needs to go on from here."""
+        build = self.build
+        with build.timers("output"):
+            if self.probes:
+                self.probes.flush()
+            header, blocks = build.describe()
+            nodes, cells = build.site.node_blocks(), {"consolidated": build.site.state["consolidated"]}
+            save(self.comm, self.folder, name, Checkpoint(header, blocks, nodes, cells))
+        self.saved = perf_counter()
+
+    def finish(self) -> None:
+        """The fields at the end and the summary."""
+        self.fields("end")
+        summary = self.summary()
+        text = json.dumps(summary, indent=2) + "\n"
+        first_rank_only(self.comm, lambda: replace_text(self.folder / "summary.json", text))
+
+    def summary(self) -> dict:
+        """What the run did, as one dictionary; collective."""
+        build, site = self.build, self.build.site
+        seconds = build.timers.reduced(self.comm)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        counts = asdict(site.counts)
+        return {
+            **counts,
+            "steps": dict(build.steps),
+            "simulated_seconds": build.clock.time,
+            "wall_seconds": build.wall(),
+            "stage_seconds": {name: seconds.get(name, 0.0) for name in STAGES},
+            "node_updates_per_second": build.rate(),
+            "equivalent_updates_per_second": build.equivalent_rate(),
+            "energy_joules": build.energy(),
+            "phase_means": site.phase_means(build.part),
+            "peak_temperature_kelvin": self.comm.allreduce(build.peak, op=max),
+            "peak_memory_bytes": self.comm.allreduce(memory),
+            "ranks": self.comm.size,
+            "versions": {
+                "partsim": __version__, "python": platform.python_version(),
+                **{name: version(name) for name in LIBRARIES},
+            },
+        }

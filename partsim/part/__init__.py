@@ -1,0 +1,1 @@
+"""What is built, of what, and how the beam runs: pure functions of place and time."""

@@ -1,0 +1,61 @@
+"""What happens in a build, in order: for each layer the steps of its scan and of its cool-down."""
+
+from dataclasses import dataclass
+
+from .clock import cooling_steps, ticks_of
+from .job import Job
+from .part.scan import ScanPath, layer_path
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A layer, or the final cooling.
+
+    layer  number of the layer that is on top
+    path   of the beam, None in the final cooling
+    laser  base steps with the laser on, the first of `steps`
+    steps  lengths of all steps in base steps
+    plate  K, temperature of the plate's bottom
+    """
+
+    layer: int
+    path: ScanPath | None
+    laser: int
+    steps: list[int]
+    plate: float
+
+    @property
+    def final(self) -> bool:
+        """Whether this is the final cooling."""
+        return self.path is None
+
+
+def layer_stretch(job: Job, layer: int) -> Stretch:
+    """The scan and the cool-down of a layer."""
+    path, base = layer_path(job, layer), job.time.step
+    laser = ticks_of(path.duration, base)
+    cooling = cooling_steps(
+        ticks_of(job.layers.dwell, base), job.time.hold_steps, job.time.steps_per_doubling,
+        max(int(job.time.largest_step / base), 1),
+    )
+    return Stretch(layer, path, laser, [1] * laser + cooling, job.layers.temperature)
+
+
+def final_stretch(job: Job) -> Stretch:
+    """The cooling after the last layer."""
+    base, final = job.time.step, job.final_cooling
+    steps = cooling_steps(
+        ticks_of(final.duration, base), 0, job.time.steps_per_doubling,
+        max(int(final.largest_step / base), 1),
+    )
+    return Stretch(job.layers.stop, None, 0, steps, final.plate_temperature)
+
+
+def stretch(job: Job, number: int) -> Stretch | None:
+    """Stretch number 0, 1, ... of the build; None after the last one."""
+    layer = job.layers.start + number
+    if layer <= job.layers.stop:
+        return layer_stretch(job, layer)
+    if layer == job.layers.stop + 1 and job.final_cooling.duration > 0:
+        return final_stretch(job)
+    return None

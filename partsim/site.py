@@ -1,0 +1,220 @@
+"""The state of a build between two steps: the mesh, its fields, and what they are made of."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from .fields import FIELDS, HISTORY_FIELDS
+from .job import Job
+from .ledger import Ledger
+from .mesh import adapt, growth
+from .mesh.forest import Leaves, carried
+from .mesh.lattice import Lattice, make_lattice
+from .mesh.mesh import Mesh
+from .mesh.partition import cut, imbalance
+from .mesh.transfer import Transfer
+from .mesh.view import BlockView
+from .part.material import Material
+from .phase.kernels import beta
+from .phase.model import PhaseLaw, plate_phases, powder_phases
+from .thermal.heat import Heat
+from .thermal.losses import make_loss_law
+
+UNEVEN = 1.05  # largest work of a rank over the mean that is left alone between adaptations
+
+
+@dataclass
+class Counts:
+    """What happened to the mesh so far, and the largest meshes."""
+
+    blocks: int = 0
+    cells: int = 0
+    nodes: int = 0
+    blocks_refined: int = 0
+    blocks_coarsened: int = 0
+    transfers: int = 0
+    repartitions: int = 0
+    hanging_across_ranks: int = 0
+
+
+class Site:
+    """Mesh, fields and energy account; grows by layers.
+
+    state  name -> array as in fields.FIELDS: (n_total,) at nodes, (nb, B^3) in cells
+    """
+
+    def __init__(self, job: Job, material: Material, comm):
+        self.job, self.material, self.comm = job, material, comm
+        thickness, count = job.layers.thickness, job.layers.count
+        self.lattice: Lattice = make_lattice(
+            np.array(job.part.size), np.array(job.plate.size), (thickness, count), job.mesh
+        )
+        self.losses = make_loss_law(material, job.losses.radiation, job.losses.evaporation)
+        phase = material.phase or {}
+        self.phase_law = PhaseLaw(**phase)
+        self.counts, self.ledger = Counts(), Ledger()
+        self.powder = {"temperature": job.layers.temperature} | powder_phases(
+            job.layers.temperature, self.phase_law
+        )
+
+    def lay_plate(self) -> None:
+        """The bare plate at the temperature T_0."""
+        leaves = growth.plate_leaves(self.lattice, self.job.mesh.fine_band)
+        bounds = cut(leaves.active(self.lattice.top(0)), self.comm.size)
+        mesh = Mesh(self.comm, self.lattice, leaves, 0, bounds)
+        fixed = {"temperature": self.job.layers.temperature, "consolidated": 1.0}
+        values = fixed | plate_phases(self.phase_law)
+        shapes = {"node": mesh.nodes.n_total, "cell": (mesh.n_blocks, self.lattice.block**3)}
+        self.settle(mesh, {name: np.full(shapes[f.place], values[name]) for name, f in FIELDS.items()})
+
+    def settle(self, mesh: Mesh, state: dict[str, np.ndarray]) -> None:
+        """Takes a mesh and the fields on it."""
+        self.mesh, self.state = mesh, state
+        self.former_temperature = state["temperature"].copy()
+        self.heat = Heat(
+            mesh, self.material, self.losses, self.job.plate.bottom == "fixed", state["consolidated"]
+        )
+        counts = self.counts
+        counts.blocks = max(counts.blocks, len(mesh.leaves))
+        counts.cells = max(counts.cells, mesh.cells)
+        counts.nodes = max(counts.nodes, mesh.total_nodes)
+        across = self.comm.allreduce(mesh.hanging_across)
+        counts.hanging_across_ranks = max(counts.hanging_across_ranks, across)
+
+    def remember_temperature(self) -> None:
+        """Keeps the temperature before a step, which the phases need."""
+        np.copyto(self.former_temperature, self.state["temperature"])
+
+    def enthalpy(self) -> float:
+        """J in the whole mesh, counted from 0 K."""
+        return sum(self.comm.allgather(self.heat.enthalpy(self.state["temperature"])))
+
+    def grow(self, layer: int) -> None:
+        """Lays powder up to the top of `layer`; adapts the mesh when a new row of blocks begins."""
+        old = self.mesh
+        leaves = growth.with_layer(old.leaves, self.lattice, layer)
+        new_row = len(leaves) > len(old.leaves)
+        if new_row:
+            leaves = self.adapted(leaves, layer)
+        weight = leaves.active(self.lattice.top(layer))
+        bounds = old.bounds
+        if new_row or imbalance(weight, bounds) > UNEVEN:
+            bounds = cut(weight, self.comm.size)
+        self.move_to(Mesh(self.comm, self.lattice, leaves, layer, bounds))
+
+    def adapted(self, leaves: Leaves, layer: int) -> Leaves:
+        """The leaves of the old mesh and a new row, refined and merged as the history fields ask."""
+        old = self.mesh
+        finer, coarser = adapt.wishes(old, self.state, HISTORY_FIELDS, self.job.mesh)
+        wishes = carried(old.leaves, finer, leaves), carried(old.leaves, coarser, leaves)
+        return growth.adapted(leaves, self.lattice, layer, self.job.mesh.fine_band, wishes)
+
+    def move_to(self, mesh: Mesh) -> None:
+        """Brings the fields to a new mesh and books what the enthalpy does."""
+        old, before = self.mesh, self.enthalpy()
+        transfer = Transfer(old, mesh)
+        state = transfer(self.state, self.powder)
+        fresh = self.volume_of(mesh) - self.volume_of(old)
+        self.settle(mesh, state)
+        old.close()
+        brought = fresh * self.heat.volumetric * self.powder["temperature"]
+        if self.comm.rank == 0:
+            self.ledger.layers.add(brought)
+        after = self.enthalpy()
+        if self.comm.rank == 0:
+            self.ledger.adaptation.add((after - before) - brought)
+        self.counts.transfers += 1
+        self.counts.repartitions += transfer.repartitioned
+        self.counts.blocks_refined += transfer.split
+        self.counts.blocks_coarsened += transfer.merged
+
+    def volume_of(self, mesh: Mesh) -> float:
+        """m^3 of all active cells."""
+        cells = mesh.active * self.lattice.block**2 * mesh.leaves.stride**3
+        return float(cells.sum()) * self.lattice.cell**3
+
+    def build_up_to(self, layer: int, part) -> None:
+        """Lays and consolidates all layers up to `layer` without simulating them."""
+        if layer > 0:
+            raise NotImplementedError
+
+    def beta(self, values: dict[str, np.ndarray]) -> np.ndarray:
+        """The beta fraction where the other fields have these values."""
+        names = ("alpha_stable", "martensite", "beta_shift", "temperature")
+        return beta(*(values[name] for name in names), self.phase_law)
+
+    def phase_means(self, part) -> dict[str, float]:
+        """Means over the volume of the part's consolidated cells, the plate excluded; collective."""
+        view = self.view()
+        centre = view.cell_centres()
+        counted = part.inside(centre) & (centre[..., 2] > 0) & (view.cells["consolidated"] >= 0.5)
+        size = self.lattice.block
+        counted &= np.arange(size)[None, :, None, None] < view.active[:, None, None, None]
+        weight = counted * (view.stride[:, None, None, None].astype(float) ** 3)
+        sums = [weight.sum()]
+        for name in ("alpha_stable", "martensite", "beta"):
+            nodal = view.nodes[name]
+            mean = sum(
+                nodal[:, z : z + size, y : y + size, x : x + size]
+                for z in (0, 1) for y in (0, 1) for x in (0, 1)
+            ) / 8
+            sums.append((weight * np.where(counted, mean, 0.0)).sum())
+        volume, *totals = self.comm.allreduce(np.array(sums))
+        names = ("alpha_stable", "martensite", "beta")
+        return {name: float(total / volume) for name, total in zip(names, totals)}
+
+    def view(self) -> BlockView:
+        """This rank's blocks with the fields that are shown."""
+        mesh, size = self.mesh, self.lattice.block
+        shown = dict(self.state)
+        shown["beta"] = self.beta(self.state)
+        shown["liquid"] = np.clip(
+            (self.state["temperature"] - self.material.solidus)
+            / (self.material.liquidus - self.material.solidus), 0, 1,
+        )
+        pitch, nodal = size + 1, ("temperature", "alpha_stable", "martensite", "beta", "liquid")
+        nodes = {n: mesh.to_blocks(shown[n]).reshape(-1, pitch, pitch, pitch) for n in nodal}
+        cells = {"consolidated": self.state["consolidated"].reshape(-1, size, size, size)}
+        return BlockView(
+            size, self.lattice.cell, np.array(self.lattice.origin), mesh.leaves.corner[mesh.own],
+            mesh.leaves.stride[mesh.own], mesh.leaves.level[mesh.own], mesh.active[mesh.own],
+            nodes, cells,
+        )
+
+    def node_blocks(self) -> dict[str, np.ndarray]:
+        """The nodal fields block by block, for a checkpoint."""
+        places = {name for name, entry in FIELDS.items() if entry.place == "node"}
+        return {name: self.mesh.to_blocks(self.state[name]) for name in sorted(places)}
+
+    def restore(self, header: dict, blocks: dict[str, np.ndarray], load_rows) -> None:
+        """The state of a checkpoint: `header` and `blocks` as from describe(), rows by load_rows(low, high)."""
+        leaves = Leaves(self.lattice.block, self.lattice.depth, blocks["level"], blocks["corner"])
+        layer, bounds = header["layer"], np.array(header["bounds"])
+        if len(bounds) != self.comm.size + 1:
+            bounds = cut(leaves.active(self.lattice.top(layer)), self.comm.size)
+        mesh = Mesh(self.comm, self.lattice, leaves, layer, bounds)
+        nodes, cells = load_rows(mesh.own.start, mesh.own.stop)
+        state = {name: mesh.largest(values) for name, values in nodes.items()} | cells
+        self.counts = Counts(**header["counts"])
+        self.settle(mesh, state)
+        self.ledger = Ledger.restored(self.shared_out(header["ledger"]))
+
+    def shared_out(self, ledgers: list) -> list:
+        """This rank's account when a run goes on; rank 0 takes over those that have no rank any more."""
+        if len(ledgers) == self.comm.size:
+            return ledgers[self.comm.rank]
+        total = Ledger()
+        for other in map(Ledger.restored, ledgers):
+            for name in ("layers", "lost_top", "lost_plate", "adaptation"):
+                getattr(total, name).add(getattr(other, name).value)
+        laser = ledgers[0][0]
+        return [laser, *(total.state()[1:] if self.comm.rank == 0 else Ledger().state()[1:])]
+
+    def describe(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """What a checkpoint stores beside the fields: header and arrays over all blocks; collective."""
+        mesh = self.mesh
+        header = {
+            "layer": mesh.layer, "bounds": mesh.bounds.tolist(), "counts": asdict(self.counts),
+            "ledger": self.comm.allgather(self.ledger.state()),
+        }
+        return header, {"level": mesh.leaves.level, "corner": mesh.leaves.corner}

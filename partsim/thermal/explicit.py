@@ -1,0 +1,72 @@
+"""Forward Euler with lumped mass: (T^{n+1} - T^n) m / dt = load - K(r_c, T^n) T^n - A q(T^{n+1})."""
+
+import numpy as np
+
+from ..ledger import Ledger
+from ..timers import Timers
+from .heat import Heat
+from .kernels import finish_surface, sweep
+from .losses import cool_surface, removed
+from .source import Beam, Optics, aim, beam_room, empty_beam
+
+
+def stable_step(cell: float, diffusivity: float) -> float:
+    """The largest stable dt = h^2 / (2 alpha) of the lumped trilinear operator (largest symbol 4 alpha/h^2)."""
+    return cell**2 / (2 * diffusivity)
+
+
+class Explicit:
+    """Steps of one length on one mesh; `aim_at` gives them a path.
+
+    peak  K, highest temperature of a top node after any step so far
+    """
+
+    def __init__(self, heat: Heat, dt: float, ledger: Ledger, timers: Timers):
+        self.heat, self.dt, self.ledger, self.timers = heat, dt, ledger, timers
+        conduction = heat.conduction
+        self.block_rates = dt / (heat.volumetric * conduction.edge**3)
+        self.surface_rates = dt / heat.capacity[: heat.mesh.nodes.n_surface]
+        self.surface_rates[heat.fixed] = 0.0
+        top = heat.top
+        self.ratio = dt * heat.mesh.area[top] / heat.capacity[top]
+        self.ratio[np.isin(top, heat.fixed)] = 0.0
+        self.top_capacity = heat.capacity[top[heat.top_owned]]
+        self.top_work = np.zeros((2, len(top)))
+        self.peak = 0.0
+        self.path = None
+        self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
+
+    def aim_at(self, path, optics: Optics) -> "Explicit":
+        """Gives the steps a path (ScanPath, times from 0) and a beam."""
+        lattice, layer = self.heat.mesh.lattice, self.heat.mesh.layer
+        heated = (lattice.top(layer) - lattice.layer, lattice.top(layer))
+        room = beam_room(path, self.dt, optics.radius)
+        self.path, self.optics, self.beam = path, optics, empty_beam(optics, room, heated)
+        return self
+
+    def load(self, start: float) -> Beam:
+        """The source of the step that begins at `start` seconds of the path; books its energy."""
+        if self.path is None:
+            return self.dark
+        path = self.path
+        span = (start, start + self.dt)
+        count, energy = aim(self.beam, path.times, path.ends, path.power, span, self.optics)
+        self.ledger.laser.add(energy)
+        return self.beam._replace(count=count)
+
+    def step(self, temperature: np.ndarray, start: float = 0.0) -> None:
+        """Advances `temperature` (n_total,) by dt; `start` is the time on the path."""
+        heat = self.heat
+        sweep(
+            temperature, heat.contributions, heat.conduction, self.load(start), self.block_rates, heat.work
+        )
+        with self.timers("halo"):
+            heat.mesh.halo.sum(heat.contributions)
+        if len(heat.fixed_owned):
+            self.ledger.lost_plate.add(-self.dt * float(heat.contributions[heat.fixed_owned].sum()))
+        finish_surface(temperature, heat.contributions, self.surface_rates)
+        if len(heat.top):
+            cool_surface(temperature, heat.top, self.ratio, heat.law, self.top_work)
+            before, after = self.top_work[:, heat.top_owned]
+            self.ledger.lost_top.add(removed(before, after, self.top_capacity))
+            self.peak = max(self.peak, float(after.max(initial=0.0)))

@@ -1,0 +1,149 @@
+"""Backward Euler: (T^{n+1} - T^n) m / dt + K(r_c, T^n) T^{n+1} + A q(T^{n+1}) = 0, by Newton and CG.
+
+The conductivity is that of the old temperature; the surface losses are those of the new one.
+"""
+
+import numpy as np
+from petsc4py import PETSc
+
+from ..ledger import Ledger
+from .heat import Heat
+from .kernels import apply, slab, store_kappa
+from .losses import losses
+
+THERMAL_SOLVER = {
+    "ksp_type": "cg", "pc_type": "jacobi", "ksp_max_it": 5000, "ksp_error_if_not_converged": True,
+}
+LARGEST_NEWTON = 30
+LARGEST_DROP = 0.3
+
+
+class Operator:
+    """PETSc's view of m/dt + K + A q': the matrix-free product and the diagonal, on owned nodes."""
+
+    def __init__(self, heat: Heat):
+        self.heat, mesh = heat, heat.mesh
+        size = heat.conduction.size
+        self.kappa = np.zeros((mesh.n_blocks, len(size) * slab(size)))
+        self.local_diagonal = np.zeros(mesh.nodes.n_total)
+        self.stiff_diagonal = np.zeros(mesh.nodes.n_total)
+        self.input = np.zeros(mesh.nodes.n_total)
+        self.output = np.zeros(mesh.nodes.n_total)
+
+    def renew(self, temperature: np.ndarray) -> None:
+        """Takes the conductivities at this temperature."""
+        diagonal = np.zeros(self.heat.mesh.block_shape())
+        store_kappa(temperature, self.heat.conduction, self.heat.work, self.kappa, diagonal)
+        self.stiff_diagonal = self.heat.mesh.assemble(diagonal)
+
+    def conduct(self, vector: np.ndarray) -> np.ndarray:
+        """K vector (n_total,) at owned and ghost nodes; the ghosts of `vector` must be right."""
+        heat, nodes = self.heat, self.heat.mesh.nodes
+        contributions = heat.contributions
+        apply(vector, heat.conduction, self.kappa, heat.work, contributions, self.output)
+        heat.mesh.halo.sum(contributions)
+        self.output[: nodes.n_surface] = contributions[: nodes.n_surface]
+        contributions[: nodes.n_surface + 1] = 0.0
+        return self.output
+
+    def mult(self, _matrix, x, y) -> None:
+        """y = (m/dt + K + A q') x; fixed nodes are held at zero."""
+        owned, fixed = self.heat.mesh.owned, self.heat.fixed
+        self.input[owned] = x.array_r
+        self.input[self.heat.fixed_owned] = 0.0
+        self.heat.mesh.halo.to_ghosts(self.input)
+        product = self.conduct(self.input)
+        product += self.local_diagonal * self.input
+        product[fixed] = 0.0
+        y.array[:] = product[owned]
+        y.array[self.heat.fixed_owned - owned.start] += x.array_r[self.heat.fixed_owned - owned.start]
+
+    def getDiagonal(self, _matrix, diagonal) -> None:  # noqa: N802 (PETSc's name)
+        """The diagonal, for the preconditioner."""
+        owned = self.heat.mesh.owned
+        diagonal.array[:] = (self.local_diagonal + self.stiff_diagonal)[owned]
+
+
+def make_solver(operator: Operator, prefix: str, options: dict) -> PETSc.KSP:
+    """A Krylov solver whose settings live under one PETSc prefix; the command line overrides them."""
+    mesh = operator.heat.mesh
+    local = mesh.nodes.n_total - mesh.nodes.n_ghost
+    matrix = PETSc.Mat().createPython(((local, None), (local, None)), operator, comm=mesh.comm)
+    matrix.setOption(PETSc.Mat.Option.SPD, True)
+    matrix.setUp()
+    database = PETSc.Options(prefix)
+    for name, value in options.items():
+        if not database.hasName(name):
+            database[name] = value
+    solver = PETSc.KSP().create(mesh.comm)
+    solver.setOptionsPrefix(prefix)
+    solver.setOperators(matrix)
+    solver.setFromOptions()
+    return solver
+
+
+class Implicit:
+    """Backward Euler steps of any length on one mesh.
+
+    tolerance  K, largest residual (in temperature, r dt / m) that is accepted
+    """
+
+    def __init__(self, heat: Heat, ledger: Ledger, tolerance: float):
+        self.heat, self.ledger, self.tolerance = heat, ledger, tolerance
+        self.operator = Operator(heat)
+        self.solver = make_solver(self.operator, "thermal_", THERMAL_SOLVER)
+        matrix = self.solver.getOperators()[0]
+        self.correction, self.right = matrix.createVecs()
+        self.iterations = 0
+        self.flux, self.rise = np.zeros((2, len(heat.top)))
+
+    def residual(self, temperature: np.ndarray, old: np.ndarray, dt: float) -> np.ndarray:
+        """(n_total,) W, m (T - T_old)/dt + K T + A q(T), also at fixed nodes; sets the new slopes."""
+        heat, top = self.heat, self.heat.top
+        residual = self.operator.conduct(temperature).copy()
+        residual += heat.capacity * (temperature - old) / dt
+        losses(temperature[top], heat.law, self.flux, self.rise)
+        area = heat.mesh.area[top]
+        residual[top] += area * self.flux
+        self.operator.local_diagonal = heat.capacity / dt
+        self.operator.local_diagonal[top] += area * self.rise
+        return residual
+
+    def step(self, temperature: np.ndarray, dt: float, plate: float | None = None) -> None:
+        """Advances `temperature` (n_total,) by dt; the fixed nodes go to `plate` K where given."""
+        heat, owned = self.heat, self.heat.mesh.owned
+        old = temperature.copy()
+        self.operator.renew(temperature)
+        if plate is not None:
+            temperature[heat.fixed] = plate
+        for _ in range(LARGEST_NEWTON):
+            residual = self.residual(temperature, old, dt)
+            reaction = float(residual[heat.fixed_owned].sum())
+            residual[heat.fixed] = 0.0
+            local = np.abs(residual[owned] * dt / heat.capacity[owned]).max(initial=0.0)
+            error = heat.mesh.comm.allreduce(local, op=max)
+            if error <= self.tolerance:
+                break
+            self.solve(residual[owned], error)
+            # Newton overshoots where evaporation starts far from balance: no step below a part of T.
+            change = np.minimum(self.correction.array_r, LARGEST_DROP * temperature[owned])
+            temperature[owned] -= change
+            heat.mesh.halo.to_ghosts(temperature)
+        else:
+            raise RuntimeError(f"implicit step of {dt:g} s: residual {error:g} K after Newton's method")
+        self.ledger.lost_plate.add(-dt * reaction)
+        top = heat.top_owned
+        self.ledger.lost_top.add(dt * float(heat.mesh.area[heat.top[top]] @ self.flux[top]))
+
+    def solve(self, residual: np.ndarray, error: float) -> None:
+        """correction = J^-1 residual, as exactly as the remaining error asks for."""
+        self.right.array[:] = residual
+        wanted = min(max(0.1 * self.tolerance / error, 1e-12), 1e-2)
+        self.solver.setTolerances(rtol=wanted, atol=0.0)
+        self.solver.solve(self.right, self.correction)
+        self.iterations += self.solver.getIterationNumber()
+
+    def close(self) -> None:
+        """Frees PETSc's objects."""
+        for thing in (self.solver, self.correction, self.right):
+            thing.destroy()

@@ -1,0 +1,137 @@
+"""Radiation and evaporation at the top surface, solved for at each node.
+
+q_rad = eps sigma (T^4 - T_inf^4), eq. (11);
+q_evap = m_v (h_v + c_p (T - T_h0)), m_v = 0.82 C_P exp(-C_T (1/T - 1/T_v)) sqrt(C_M / T), eq. (12),
+with T limited to T_max in the evaporation.
+"""
+
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..fastmath import exp_accurate
+
+STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
+GAS_CONSTANT = 8.314  # J/(mol K), the value behind C_T = 50 821 K
+STICKING = 0.82
+
+
+class LossLaw(NamedTuple):
+    """Coefficients of the flux out of the top surface.
+
+    radiation    W/(m^2 K^4), eps sigma
+    ambient      K^4, T_inf^4
+    evaporation  kg/(m^2 s) sqrt(K), 0.82 C_P sqrt(C_M)
+    barrier      K, C_T
+    boiling      1/K, 1/T_v
+    heat         J/kg, h_v - c_p T_h0
+    capacity     J/(kg K), c_p
+    cap          K, T_max
+    """
+
+    radiation: float
+    ambient: float
+    evaporation: float
+    barrier: float
+    boiling: float
+    heat: float
+    capacity: float
+    cap: float
+
+
+def make_loss_law(material, radiation: bool, evaporation: bool) -> LossLaw:
+    """The law of a material, with each loss switched on or off."""
+    pressure_factor = sqrt(material.molar_mass / (2 * np.pi * GAS_CONSTANT))
+    return LossLaw(
+        STEFAN_BOLTZMANN * material.emissivity * radiation,
+        material.ambient**4,
+        STICKING * material.evaporation_pressure * pressure_factor * evaporation,
+        material.evaporation_enthalpy * material.molar_mass / GAS_CONSTANT,
+        1 / material.boiling,
+        material.evaporation_enthalpy - material.heat_capacity * material.enthalpy_reference,
+        material.heat_capacity,
+        material.evaporation_cap,
+    )
+
+
+@njit(cache=True, inline="always")
+def loss(temperature, law):
+    """Flux out of the surface in W/m^2 and its derivative with the temperature."""
+    limited = temperature if temperature < law.cap else law.cap
+    slope = 1.0 if temperature < law.cap else 0.0
+    inverse = 1.0 / limited
+    rate = law.evaporation * exp_accurate(law.barrier * (law.boiling - inverse)) * sqrt(inverse)
+    heat = law.heat + law.capacity * limited
+    square = temperature * temperature
+    flux = law.radiation * (square * square - law.ambient) + rate * heat
+    rise = rate * (heat * (law.barrier * inverse - 0.5) * inverse + law.capacity)
+    return flux, 4.0 * law.radiation * square * temperature + slope * rise
+
+
+@njit(cache=True)
+def losses(temperature, law, flux, rise):
+    """flux, rise (n,) of the surface temperatures (n,)."""
+    for node in range(len(temperature)):
+        flux[node], rise[node] = loss(temperature[node], law)
+
+
+@njit(cache=True)
+def start(target, ratio, law):
+    """A temperature from which Newton's method on T + ratio q(T) = target descends monotonically.
+
+    q is convex below and above T_max, with a kink there: the start is on the root's side of it.
+    """
+    if target <= law.cap:
+        return target
+    flux, _ = loss(law.cap, law)
+    return law.cap if law.cap + ratio * flux >= target else target
+
+
+@njit(cache=True)
+def cool_node(target, ratio, law):
+    """The T with T + ratio q(T) = target, by Newton's method to round-off."""
+    temperature = start(target, ratio, law)
+    for _ in range(100):
+        flux, rise = loss(temperature, law)
+        change = (temperature + ratio * flux - target) / (1.0 + ratio * rise)
+        temperature -= change
+        if abs(change) <= 1e-13 * temperature:
+            break
+    return temperature
+
+
+@njit(cache=True)
+def cool_surface(temperature, nodes, ratio, law, work):
+    """Replaces T* by T with T + (dt A / m) q(T) = T* at the top nodes; no node knows of another.
+
+    nodes, ratio  (n,)    places in `temperature`; K m^2/W, dt A / m
+    work          (2, n)  the temperatures before; after two Newton steps, whose last change is left
+
+    Nodes that two steps have not brought to round-off are solved one by one.
+    """
+    before, after = work
+    for n in range(len(nodes)):
+        before[n] = temperature[nodes[n]]
+    for n in range(len(nodes)):
+        t, r = before[n], ratio[n]
+        flux, rise = loss(t, law)
+        t -= (t + r * flux - before[n]) / (1.0 + r * rise)
+        flux, rise = loss(t, law)
+        change = (t + r * flux - before[n]) / (1.0 + r * rise)
+        settled = change * change <= 1e-26 * t * t
+        after[n] = t - change if settled else -1.0
+    for n in range(len(nodes)):
+        if not after[n] > 0.0:
+            after[n] = cool_node(before[n], ratio[n], law)
+        temperature[nodes[n]] = after[n]
+
+
+@njit(cache=True)
+def removed(before, after, capacity):
+    """Energy in J that left the nodes: sum of capacity (n,) J/K x temperature drop."""
+    total = 0.0
+    for n in range(len(before)):
+        total += capacity[n] * (before[n] - after[n])
+    return total

@@ -1,0 +1,81 @@
+"""Fixtures and reporting for tests that run on any number of MPI ranks.
+
+On several ranks every rank runs every test. Rank 0 prints the report, a failure of any rank is
+printed at once with its rank, and every rank ends with the worst exit status of all.
+"""
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["NUMBA_NUM_THREADS"] = "1"
+
+WORLD = MPI.COMM_WORLD
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure():
+    """Sends the report of every rank but the first nowhere; standard error stays open."""
+    if WORLD.rank > 0:
+        sys.stdout = open(os.devnull, "w")
+
+
+def pytest_collection_modifyitems(items):
+    """Skips the tests marked `serial` on several ranks."""
+    if WORLD.size == 1:
+        return
+    skip = pytest.mark.skip(reason="runs on one rank only")
+    for item in items:
+        if item.get_closest_marker("serial"):
+            item.add_marker(skip)
+
+
+def pytest_runtest_logreport(report):
+    """Prints a failure at once: the other ranks may wait for this one until the time limit."""
+    if WORLD.size > 1 and report.failed:
+        text = f"\nrank {WORLD.rank} failed in {report.nodeid} ({report.when})\n{report.longrepr}\n"
+        os.write(2, text.encode())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """Every rank ends with the worst exit status of all, after rank 0 has written its report."""
+    session.exitstatus = max(WORLD.allgather(int(session.exitstatus)))
+    failed = WORLD.allgather(session.testsfailed)
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    for rank in range(1, WORLD.size):
+        if failed[rank]:
+            reporter.write_line(f"rank {rank}: {failed[rank]} failed, printed above", red=True)
+    WORLD.Barrier()
+
+
+@pytest.fixture(autouse=True)
+def _floating_point_errors_raise():
+    """A division by zero, an overflow or a NaN in NumPy is an error in every test."""
+    with np.errstate(all="raise", under="ignore"):
+        yield
+
+
+@pytest.fixture
+def comm():
+    """All ranks; no rank starts the next test before every rank has ended this one."""
+    yield WORLD
+    WORLD.Barrier()
+
+
+@pytest.fixture
+def shared_tmp(comm):
+    """An empty directory that every rank sees, removed after the test."""
+    made = tempfile.mkdtemp(prefix="partsim-test-") if comm.rank == 0 else None
+    directory = Path(comm.bcast(made))
+    yield directory
+    comm.Barrier()
+    if comm.rank == 0:
+        shutil.rmtree(directory)

@@ -1,0 +1,206 @@
+"""Checkpoints: exact, whole or absent, readable on other ranks, and damage is noticed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from partsim.errors import UserError
+from partsim.output.checkpoint import (
+    Checkpoint, latest, load_blocks, load_extra, load_header, load_rows, save,
+)
+
+ROOT = Path(__file__).parents[2]
+COUNTS = {1: [11], 2: [4, 7], 3: [4, 0, 7]}
+BLOCKS = 11
+
+
+def bits(shape, seed):
+    """Arbitrary finite doubles, from the smallest to the largest, and both zeros."""
+    words = np.random.default_rng(seed).integers(0, 2**64, shape, dtype=np.uint64)
+    values = words.view(np.float64).reshape(shape)
+    values[~np.isfinite(values)] = -0.0
+    return values
+
+
+def whole():
+    """The arrays over all blocks."""
+    nodes = {"temperature": bits((BLOCKS, 5, 5, 5), 1), "shifted": bits((BLOCKS, 5, 5, 5), 2)}
+    cells = {"consolidated": bits((BLOCKS, 4, 4, 4), 3), "melted": bits((BLOCKS, 2), 4) > 0}
+    return nodes, cells
+
+
+def rows(comm):
+    ends = np.concatenate([[0], np.cumsum(COUNTS[comm.size])])
+    return slice(ends[comm.rank], ends[comm.rank + 1])
+
+
+def state(comm, step=17):
+    nodes, cells = whole()
+    mine = rows(comm)
+    return Checkpoint(
+        header={"job": "[part]\nshape = \"box\"\n", "step": step, "energy": [0.1, 1 / 3, 1e-300]},
+        blocks={"corner": np.arange(3 * BLOCKS).reshape(-1, 3), "level": np.arange(BLOCKS) % 3},
+        nodes={name: array[mine] for name, array in nodes.items()},
+        cells={name: array[mine] for name, array in cells.items()},
+        extra={"seconds": np.array([comm.rank + 0.5]), "none": np.empty((0, 3))},
+    )
+
+
+def same_bits(left, right):
+    assert left.dtype == right.dtype and left.shape == right.shape
+    assert left.tobytes() == right.tobytes()
+
+
+def test_everything_comes_back_bit_for_bit(comm, shared_tmp):
+    written = state(comm)
+    path = save(comm, shared_tmp / "checkpoints", "layer_0003", written)
+    assert path == latest(shared_tmp / "checkpoints")
+    header, offset = load_header(path)
+    assert header == written.header
+    np.testing.assert_array_equal(np.diff(offset), COUNTS[comm.size])
+    nodes, cells = load_rows(path, offset[comm.rank], offset[comm.rank + 1])
+    for loaded, stored in (nodes, written.nodes), (cells, written.cells):
+        assert loaded.keys() == stored.keys()
+        for name in stored:
+            same_bits(loaded[name], stored[name])
+    for loaded, stored in (load_blocks(path), written.blocks), (
+        load_extra(path, comm.rank), written.extra,
+    ):
+        for name in stored:
+            same_bits(loaded[name], stored[name])
+
+
+@pytest.mark.parametrize("low, high", [(0, 11), (3, 9), (10, 11), (5, 5)])
+def test_rows_do_not_depend_on_who_wrote_them(comm, shared_tmp, low, high):
+    path = save(comm, shared_tmp, "x", state(comm))
+    nodes, cells = load_rows(path, low, high)
+    for loaded, stored in zip((nodes, cells), whole()):
+        for name in stored:
+            same_bits(loaded[name], stored[name][low:high])
+
+
+def test_newest_two_are_kept_and_numbers_go_on(comm, shared_tmp):
+    paths = [save(comm, shared_tmp, f"layer_{n:04d}", state(comm, n)) for n in (1, 2, 9, 3)]
+    comm.Barrier()
+    assert sorted(shared_tmp.iterdir()) == sorted(paths[-2:])
+    assert latest(shared_tmp) == paths[-1]
+    assert load_header(latest(shared_tmp))[0]["step"] == 3
+
+
+def test_no_checkpoint_at_all(tmp_path):
+    assert latest(tmp_path / "absent") is None
+    (tmp_path / "notes.checkpoint.h5").write_text("not ours")
+    assert latest(tmp_path) is None
+    with pytest.raises(UserError, match="no such checkpoint"):
+        load_header(tmp_path / "gone.h5")
+
+
+def test_folder_that_cannot_be_made_is_an_error_everywhere(comm, shared_tmp):
+    if comm.rank == 0:
+        (shared_tmp / "file").write_text("")
+    comm.Barrier()
+    with pytest.raises(UserError, match="cannot write .*: Not a directory|File exists"):
+        save(comm, shared_tmp / "file" / "below", "x", state(comm))
+
+
+def damaged(comm, directory, spoil):
+    """A checkpoint whose bytes were changed by `spoil`."""
+    path = save(comm, directory, "x", state(comm))
+    comm.Barrier()
+    if comm.rank == 0:
+        content = bytearray(path.read_bytes())
+        path.write_bytes(spoil(content))
+    comm.Barrier()
+    return path
+
+
+def cut_in_half(content):
+    return content[: len(content) // 2]
+
+
+def flip_a_stored_value(content):
+    place = content.index(whole()[0]["temperature"][2].tobytes()[:64])
+    content[place + 9] ^= 4
+    return content
+
+
+def forget_everything(content):
+    return b"\0" * len(content)
+
+
+@pytest.mark.parametrize("spoil", [cut_in_half, flip_a_stored_value, forget_everything])
+def test_damage_is_one_line_that_names_the_file(comm, shared_tmp, spoil):
+    path = damaged(comm, shared_tmp, spoil)
+    with pytest.raises(UserError) as caught:
+        load_header(path)
+        load_rows(path, 0, BLOCKS)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_every_truncation_is_noticed(comm, shared_tmp):
+    path = save(comm, shared_tmp, "x", state(comm))
+    comm.Barrier()
+    content = path.read_bytes()
+    short = shared_tmp / f"short_{comm.rank}.h5"
+    for length in np.linspace(0, len(content) - 1, 23, dtype=int):
+        short.write_bytes(content[:length])
+        with pytest.raises(UserError, match="short"):
+            load_header(short)
+
+
+def test_file_of_another_program_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["header"] = "{}"
+    with pytest.raises(UserError, match="not a checkpoint of this version"):
+        load_header(tmp_path / "other.h5")
+
+
+KILLED = """
+import os, signal, sys
+from partsim.parallel import world
+from partsim.output import checkpoint, shared_file
+from tests.partsim.test_checkpoint import state
+from pathlib import Path
+
+directory, moment = Path(sys.argv[1]), sys.argv[2]
+checkpoint.save(world(), directory, "good", state(world(), step=1))
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write, written = shared_file.write_at, []
+
+def write_some(*arguments):
+    write(*arguments)
+    written.append(arguments)
+    if len(written) == {"layout": 1, "rows": 8}[moment]:
+        die()
+
+if moment == "renaming":
+    os.replace = die
+else:
+    shared_file.write_at = write_some
+checkpoint.save(world(), directory, "bad", state(world(), step=2))
+"""
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("moment", ["layout", "rows", "renaming"])
+def test_killed_while_writing_leaves_the_one_before(comm, tmp_path, moment):
+    command = [sys.executable, "-c", KILLED, str(tmp_path), moment]
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    ended = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert list(tmp_path.glob("*.partial"))
+    path = latest(tmp_path)
+    assert path.name == "000001_good.checkpoint.h5"
+    nodes, _ = load_rows(path, 0, BLOCKS)
+    same_bits(nodes["temperature"], whole()[0]["temperature"])
+    newer = save(comm, tmp_path, "next", state(comm, step=2))
+    assert sorted(tmp_path.iterdir()) == sorted([path, newer])
