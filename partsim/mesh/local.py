@@ -114,6 +114,14 @@ def restrict(values, hanging, size):
 
 
 @njit(cache=True)
+def restrict_blocks(values, hanging, size):
+    """`restrict` of every row of `values` (nb, (B+1)^3) by its bits `hanging` (nb,)."""
+    for block in range(len(hanging)):
+        if hanging[block]:
+            restrict(values[block], hanging[block], size)
+
+
+@njit(cache=True)
 def gather(vector, tables, block, values):
     """values ((B+1)^3,) of one block from the rank's vector, hanging nodes interpolated."""
     size, active = tables.size, tables.active[block]

@@ -153,12 +153,14 @@ class Nodes:
     """The nodes of one rank.
 
     tables     where the blocks' nodes are
+    hanging    (n,) Tables.hanging of all leaves
     key        (n_surface,) key of each surface node, in the order of the vector
     n_ghost, n_surface, n_total   sizes of the parts of the vector
     n_slots    length of a vector of contributions: surface nodes, one waste place, slots
     """
 
     tables: Tables
+    hanging: np.ndarray
     key: np.ndarray
     n_ghost: int
     n_surface: int
@@ -226,7 +228,7 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
         leaves.block, own.first, position_table(leaves.block), node, slots,
         interior_first[:-1], active[blocks], bits[blocks],
     )
-    return Nodes(tables, key, n_ghost, len(key), int(interior_first[-1]), n_slots, sharing)
+    return Nodes(tables, bits, key, n_ghost, len(key), int(interior_first[-1]), n_slots, sharing)
 
 
 @lru_cache

@@ -16,7 +16,7 @@ from numba import njit
 
 from ..fields import FIELDS
 from .forest import OCTANTS, Leaves
-from .local import interpolate_line, restrict_line
+from .local import interpolate_line, restrict_blocks, restrict_line
 from .mesh import Mesh, corner_counts
 from .partition import owner_of
 
@@ -214,6 +214,8 @@ class Transfer:
         in_half = behind >= (new.leaves.edge[new.own])[:, None]
         self.octant = in_half @ np.array([1, 2, 4])
         stays = origin.kind == SAME
+        both = old.nodes.hanging[first] & new.nodes.hanging[new.own]
+        self.still_hanging = np.where(self.kind == SAME, both, 0)
         moved = owner_of(old.bounds, origin.leaf[stays, 0]) != owner_of(new.bounds, np.flatnonzero(stays))
         self.repartitioned = bool(moved.any())
         self.split = len(np.unique(origin.leaf[origin.kind == SPLIT, 0]))
@@ -256,6 +258,8 @@ class Transfer:
         unit = (new.leaves.stride[new.own] * new.lattice.cell) ** 3 / 8
         piece = np.where(self.kind == MERGED, unit / 8, unit)
         volume = piece[:, None] * counts[before]
+        # What hangs before and after stays with its masters: spreading it anew would smooth them.
+        restrict_blocks(volume, self.still_hanging, self.size)
         heat = np.zeros(new.block_shape())
         carry_heat(self.kind, rows, self.octant, values, self.size, volume, heat)
         grown = unit[:, None] * (counts[new.active[new.own]] - counts[before])

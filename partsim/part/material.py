@@ -72,7 +72,7 @@ class Properties(Section):
 class Material(Properties):
     """An alloy: densities in kg/m^3, conductivities in W/(m K), temperatures in K, all SI.
 
-    phase    constants of the phase model by name, or None
+    phase    constants of the phase model by name, with the solidus and the liquidus, or None
     sources  where each value comes from, by entry
     """
 
@@ -100,7 +100,8 @@ def load(choice: MaterialChoice, base: Path | str = ".") -> Material:
     check(properties, f"{where}: ")
     constants = {name: getattr(properties, name) for name in Properties.model_fields}
     if properties.phase is not None:
-        constants["phase"] = properties.phase.model_dump()
+        melting = {"solidus": properties.solidus, "liquidus": properties.liquidus}
+        constants["phase"] = melting | properties.phase.model_dump()
     return Material(**constants, sources=sources)
 
 

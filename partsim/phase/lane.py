@@ -12,9 +12,7 @@ from numba import njit
 from partsim.fastmath import exp, exp2, exp2_normal, exp_accurate, fma, log2, log_accurate
 
 HANDOVER = 1e-12  # a step's loss of X_as from which on (27) replaces its analytical start
-UNRESOLVED = 1e-12  # an X_max - X_a below this is rounding
-ABSOLUTE_TOLERANCE = 1e-10  # of the fixed point, (47)-(49)
-RELATIVE_TOLERANCE = 1e-8
+UNRESOLVED = 5e-13  # X_max - X_a is not known better
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

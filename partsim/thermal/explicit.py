@@ -31,7 +31,7 @@ class Explicit:
         self.ratio = dt * heat.mesh.area[top] / heat.capacity[top]
         self.ratio[np.isin(top, heat.fixed)] = 0.0
         self.top_capacity = heat.capacity[top[heat.top_owned]]
-        self.top_work = np.zeros((2, len(top)))
+        self.before, self.after = np.zeros((2, len(top)))
         self.peak = 0.0
         self.path = None
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
@@ -66,7 +66,8 @@ class Explicit:
             self.ledger.lost_plate.add(-self.dt * float(heat.contributions[heat.fixed_owned].sum()))
         finish_surface(temperature, heat.contributions, self.surface_rates)
         if len(heat.top):
-            cool_surface(temperature, heat.top, self.ratio, heat.law, self.top_work)
-            before, after = self.top_work[:, heat.top_owned]
-            self.ledger.lost_top.add(removed(before, after, self.top_capacity))
-            self.peak = max(self.peak, float(after.max(initial=0.0)))
+            cool_surface(temperature, heat.top, self.ratio, heat.law, self.before, self.after)
+            owned = heat.top_owned
+            gone = removed(self.before[owned], self.after[owned], self.top_capacity)
+            self.ledger.lost_top.add(gone)
+            self.peak = max(self.peak, float(self.after.max(initial=0.0)))

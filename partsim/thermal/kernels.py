@@ -86,14 +86,15 @@ def conduct(values, kappa, scale, active, size, corners, flux):
     for n in range(width):
         flux[n] = 0.0
     for k in range(active):
-        low, high = k * plane, (k + 1) * plane
+        low, row = k * plane, k * width
+        high = low + plane
         for c in range(width):
             l0, l1 = values[low + c], values[low + c + 1]
             l2, l3 = values[low + c + pitch], values[low + c + pitch + 1]
             u0, u1 = values[high + c], values[high + c + 1]
             u2, u3 = values[high + c + pitch], values[high + c + pitch + 1]
             lower, upper = (l0 + l3) + (l1 + l2), (u0 + u3) + (u1 + u2)
-            q = kappa[k * width + c] * scale
+            q = kappa[row + c] * scale
             corners[gap + c] = q * (4.0 * l0 - l3 - (upper - u0))
             corners[region + gap + c] = q * (4.0 * l1 - l2 - (upper - u1))
             corners[2 * region + gap + c] = q * (4.0 * l2 - l1 - (upper - u2))

@@ -56,7 +56,7 @@ def make_loss_law(material, radiation: bool, evaporation: bool) -> LossLaw:
     )
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def loss(temperature, law):
     """Flux out of the surface in W/m^2 and its derivative with the temperature."""
     limited = temperature if temperature < law.cap else law.cap
@@ -70,14 +70,14 @@ def loss(temperature, law):
     return flux, 4.0 * law.radiation * square * temperature + slope * rise
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def losses(temperature, law, flux, rise):
     """flux, rise (n,) of the surface temperatures (n,)."""
     for node in range(len(temperature)):
         flux[node], rise[node] = loss(temperature[node], law)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def start(target, ratio, law):
     """A temperature from which Newton's method on T + ratio q(T) = target descends monotonically.
 
@@ -89,7 +89,7 @@ def start(target, ratio, law):
     return law.cap if law.cap + ratio * flux >= target else target
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def cool_node(target, ratio, law):
     """The T with T + ratio q(T) = target, by Newton's method to round-off."""
     temperature = start(target, ratio, law)
@@ -102,33 +102,38 @@ def cool_node(target, ratio, law):
     return temperature
 
 
-@njit(cache=True)
-def cool_surface(temperature, nodes, ratio, law, work):
+@njit(cache=True, error_model="numpy")
+def newton_twice(target, ratio, law, result):
+    """Two Newton steps from T* for every node (n,); -1 where the second one still moved.
+
+    A loop of its own without branches, so that it becomes vector code.
+    """
+    for n in range(len(target)):
+        t, r = target[n], ratio[n]
+        flux, rise = loss(t, law)
+        t -= (t + r * flux - target[n]) / (1.0 + r * rise)
+        flux, rise = loss(t, law)
+        change = (t + r * flux - target[n]) / (1.0 + r * rise)
+        result[n] = t - change if change * change <= 1e-26 * t * t else -1.0
+
+
+@njit(cache=True, error_model="numpy")
+def cool_surface(temperature, nodes, ratio, law, before, after):
     """Replaces T* by T with T + (dt A / m) q(T) = T* at the top nodes; no node knows of another.
 
-    nodes, ratio  (n,)    places in `temperature`; K m^2/W, dt A / m
-    work          (2, n)  the temperatures before; after two Newton steps, whose last change is left
-
-    Nodes that two steps have not brought to round-off are solved one by one.
+    nodes, ratio   (n,)  places in `temperature`; K m^2/W, dt A / m
+    before, after  (n,)  are left with T* and T
     """
-    before, after = work
     for n in range(len(nodes)):
         before[n] = temperature[nodes[n]]
-    for n in range(len(nodes)):
-        t, r = before[n], ratio[n]
-        flux, rise = loss(t, law)
-        t -= (t + r * flux - before[n]) / (1.0 + r * rise)
-        flux, rise = loss(t, law)
-        change = (t + r * flux - before[n]) / (1.0 + r * rise)
-        settled = change * change <= 1e-26 * t * t
-        after[n] = t - change if settled else -1.0
+    newton_twice(before, ratio, law, after)
     for n in range(len(nodes)):
         if not after[n] > 0.0:
             after[n] = cool_node(before[n], ratio[n], law)
         temperature[nodes[n]] = after[n]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def removed(before, after, capacity):
     """Energy in J that left the nodes: sum of capacity (n,) J/K x temperature drop."""
     total = 0.0

@@ -1,10 +1,8 @@
 """Checkpoints: exact, whole or absent, readable on other ranks, and damage is noticed."""
 
-import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,8 +12,8 @@ from partsim.errors import UserError
 from partsim.output.checkpoint import (
     Checkpoint, latest, load_blocks, load_extra, load_header, load_rows, save,
 )
+from tests.processes import environment_outside_mpi
 
-ROOT = Path(__file__).parents[2]
 COUNTS = {1: [11], 2: [4, 7], 3: [4, 0, 7]}
 BLOCKS = 11
 
@@ -194,8 +192,9 @@ checkpoint.save(world(), directory, "bad", state(world(), step=2))
 @pytest.mark.parametrize("moment", ["layout", "rows", "renaming"])
 def test_killed_while_writing_leaves_the_one_before(comm, tmp_path, moment):
     command = [sys.executable, "-c", KILLED, str(tmp_path), moment]
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
-    ended = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    ended = subprocess.run(
+        command, env=environment_outside_mpi(), capture_output=True, timeout=60
+    )
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert list(tmp_path.glob("*.partial"))
     path = latest(tmp_path)

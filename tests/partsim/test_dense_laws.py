@@ -145,9 +145,9 @@ def test_cooling_refills_martensite_and_holding_does_not(scheme):
 
 @SCHEMES
 def test_martensite_goes_before_stable_alpha(scheme):
-    """Heated through 1100 K with both, X_as dissolves only once there is no martensite left."""
-    both = follow([[0.3], [0.6], [0.0]], [1000.0, 1100.0], 1e-5, scheme)
-    assert both[0] >= 0.3 and both.sum() == pytest.approx(0.691613, abs=1e-6)
+    """On heating X_as dissolves only once there is no martensite left."""
+    both = follow([[0.68], [0.05], [0.0]], [1000.0, 1100.0], 1e-2, scheme)
+    assert both[0] > 0.68 and both.sum() == pytest.approx(0.691613, abs=1e-6)
     alone = follow([[0.75], [0.05], [0.0]], [1100.0, 1150.0], 0.1, scheme)
     assert alone[0] < 0.75 - 1e-4 and alone[1] == 0
 

@@ -1,11 +1,9 @@
 """Agreement among ranks, stage timers, and the end of all ranks when one fails."""
 
-import os
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +14,7 @@ from partsim.parallel import (
     first_rank_only, global_max, global_sum, raise_together, rank_print, together,
 )
 from partsim.timers import Timers
-
-ROOT = Path(__file__).parents[2]
+from tests.processes import environment_outside_mpi
 
 
 def test_no_problem_raises_nothing(comm):
@@ -136,9 +133,8 @@ comm.recv(source=1)
 @pytest.mark.serial
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed")
 def test_uncaught_error_of_one_rank_ends_all(tmp_path):
-    environment = dict(
-        os.environ, PYTHONPATH=str(ROOT), OMPI_ALLOW_RUN_AS_ROOT="1",
-        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+    environment = environment_outside_mpi(
+        OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"
     )
     command = ["mpirun", "--oversubscribe", "-n", "2", sys.executable, "-c", FAILING]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

@@ -1,7 +1,6 @@
 """Snapshots: what pyvista and ParaView read is what was written; whole or absent."""
 
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from partsim.errors import UserError
 from partsim.output.slices import Snapshot
 from partsim.output.snapshot import append_series, cut_series, read_series, write_snapshot
 from tests.blocks import H, ORIGIN, SIZE, everything, layout, linear, share
+from tests.processes import environment_outside_mpi
 
 HEADER = {"layer": 3, "solidus": 1878.0, "job": "[part]\n"}
 
@@ -96,9 +96,9 @@ def test_paraview_reads_the_same(comm, run):
         return
     script = Path(__file__).parents[1] / "pvpython_check.py"
     command = ["pvpython", "--force-offscreen-rendering", str(script), str(run / "cube.hdf.series")]
-    inherited = ("OMPI", "PMIX", "PMI_", "PRTE", "MPI", "PYTHON")
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(inherited)}
-    output = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=120)
+    output = subprocess.run(
+        command, env=environment_outside_mpi(), capture_output=True, text=True, timeout=120
+    )
     line = [text for text in output.stdout.splitlines() if text.startswith("SEEN ")]
     assert line, output.stdout + output.stderr
     seen = json.loads(line[0][5:])

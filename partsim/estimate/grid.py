@@ -1,0 +1,171 @@
+"""A coarse grid of a quarter of plate and part, and heat conduction on it by finite volumes.
+
+A box centred on its plate has two planes of symmetry, so that a quarter of it is enough. Cells are
+boxes; the plate is divided from its bottom to its top, the part into cells of several layers of
+which only the topmost may be partly filled. The powder rim conducts, whatever lies outside of it
+and the surfaces of plate and rim do not.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from partsim.job import Job
+
+CELL = 5e-4  # m, wanted edge of a cell
+LEAST = 4  # cells at least across half the part, over its height and over the plate's
+
+
+class Property(NamedTuple):
+    """J/(m^3 K) of everything, W/(m K) of the solid and of the powder."""
+
+    volumetric: float
+    solid: float
+    powder: float
+
+
+def divided(length: float, least: int = 1) -> np.ndarray:
+    """Widths (n,) of equal cells of about CELL that fill a length; none for no length."""
+    count = max(least, round(length / CELL)) if length > 1e-9 else 0
+    return np.full(count, length / max(count, 1))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a build, those of one height after the other (index z, y, x).
+
+    width    x: (nx,), y: (ny,)  m, from the plate's rim to the part's centre
+    plate    (np,)  m, heights of the plate's cells, from the bottom
+    inside   x: (nx,), y: (ny,)  whether a column of cells lies in the part
+    powder   the same for the part with its powder rim
+    layer    m, thickness of a layer
+    group    layers in a cell of the part
+    """
+
+    width: tuple[np.ndarray, np.ndarray]
+    plate: np.ndarray
+    inside: tuple[np.ndarray, np.ndarray]
+    powder: tuple[np.ndarray, np.ndarray]
+    layer: float
+    group: int
+
+    def heights(self, layer: int) -> np.ndarray:
+        """(nz,) m, heights of the cells when `layer` layers have been laid."""
+        full, rest = divmod(layer, self.group)
+        part = [self.group] * full + ([rest] if rest else [])
+        return np.concatenate([self.plate, self.layer * np.array(part, float)])
+
+    def levels(self, layer: int) -> np.ndarray:
+        """(nz,) m, z of the middles of the cells; z = 0 is the plate's top."""
+        height = self.heights(layer)
+        return np.cumsum(height) - height / 2 - self.plate.sum()
+
+    @property
+    def footprint(self) -> np.ndarray:
+        """(ny, nx) m^2, area of the columns of cells in the part, 0 outside."""
+        x, y = (width * inside for width, inside in zip(self.width, self.inside, strict=True))
+        return y[:, None] * x
+
+    def conductivity(self, nz: int, material: Property) -> np.ndarray:
+        """(nz, ny, nx) W/(m K), 0 where there is nothing."""
+        x, y = self.inside
+        powder = self.powder[1][:, None] & self.powder[0]
+        above = np.where(y[:, None] & x, material.solid, np.where(powder, material.powder, 0.0))
+        result = np.broadcast_to(above, (nz, *above.shape)).copy()
+        result[: len(self.plate)] = material.solid
+        return result
+
+
+def make_grid(job: Job) -> Grid:
+    """The grid of a job, whose part is a box on the middle of its plate."""
+    widths, insides, powders = [], [], []
+    for part, plate in zip(job.part.size[:2], job.plate.size[:2], strict=True):
+        rim = min(job.mesh.powder_rim, (plate - part) / 2)
+        pieces = [divided((plate - part) / 2 - rim), divided(rim), divided(part / 2, LEAST)]
+        place = np.repeat([0, 1, 2], [len(piece) for piece in pieces])
+        widths.append(np.concatenate(pieces))
+        insides.append(place == 2)
+        powders.append(place >= 1)
+    layers = job.layers
+    group = max(1, min(round(CELL / layers.thickness), layers.count // LEAST))
+    plate = divided(job.plate.size[2], LEAST)
+    return Grid(tuple(widths), plate, tuple(insides), tuple(powders), layers.thickness, group)
+
+
+class Conduction:
+    """dT/dt = rates T + supply on the active cells, and the heat that the plate gives away.
+
+    The unknowns are the temperatures of the cells that exist, in the order of the grid, and last
+    the J that have left through a fixed bottom of the plate.
+
+    cells     (n,)  places of the active cells in the flattened grid
+    capacity  (n,)  J/K, of the quarter
+    rates     (n+1, n+1) sparse, 1/s; the last row in W/K
+    limit     s, longest stable step of forward Euler (Gershgorin)
+    """
+
+    def __init__(self, grid: Grid, layer: int, material: Property, bottom: float | None):
+        """bottom  K, or None where the plate is insulated"""
+        height = grid.heights(layer)
+        conductivity = grid.conductivity(len(height), material)
+        edges = np.meshgrid(height, grid.width[1], grid.width[0], indexing="ij")
+        volume = edges[0] * edges[1] * edges[2]
+        active = conductivity > 0
+        self.cells = np.flatnonzero(active)
+        self.capacity = material.volumetric * volume.ravel()[self.cells]
+        self.level = np.nonzero(active)[0]
+        matrix = laplacian(conductivity, edges, volume)[self.cells][:, self.cells]
+        outflow = np.zeros(volume.shape)
+        if bottom is not None:
+            outflow[0] = 2 * conductivity[0] * volume[0] / edges[0][0] ** 2
+        outflow = outflow.ravel()[self.cells]
+        inner = sparse.diags(1 / self.capacity) @ (matrix - sparse.diags(outflow))
+        last = sparse.csr_array(outflow[None])
+        self.rates = sparse.block_array([[inner, None], [last, sparse.csr_array((1, 1))]], format="csr")
+        self.supply = np.append(outflow / self.capacity, -outflow.sum()) * (bottom or 0.0)
+        self.limit = 1 / np.abs(inner.diagonal()).max()
+
+    def advance(self, state: np.ndarray, power: np.ndarray, duration: float) -> np.ndarray:
+        """The unknowns (n+1,) after a time with power (n,) W into the cells.
+
+        One step of the second-order Runge-Kutta-Legendre scheme of Meyer, Balsara and Aslam,
+        J. Comput. Phys. 257 (2014): s stages are stable up to (s^2 + s - 2)/4 Euler steps.
+        """
+        supply = self.supply.copy()
+        supply[:-1] += power / self.capacity
+        stages = max(3, int(np.ceil(np.sqrt(2.25 + 4 * duration / self.limit) - 0.5)))
+        stages += 1 - stages % 2
+        unit = 4 * duration / (stages**2 + stages - 2)
+        first = self.rates @ state + supply
+        before, now = state, state + unit / 3 * first
+        b = [1 / 3, 1 / 3] + [(j * j + j - 2) / (2 * j * (j + 1)) for j in range(2, stages + 1)]
+        for j in range(2, stages + 1):
+            mu, nu = (2 * j - 1) / j * b[j] / b[j - 1], -(j - 1) / j * b[j] / b[j - 2]
+            change = self.rates @ now + supply - (1 - b[j - 1]) * first
+            new = mu * now + nu * before + (1 - mu - nu) * state + mu * unit * change
+            before, now = now, new
+        return now
+
+
+def laplacian(conductivity: np.ndarray, edges: list[np.ndarray], volume: np.ndarray):
+    """Sparse matrix (cells, cells) in W/K: what a cell gains from its neighbours.
+
+    The conductance between two cells is that of their halves in series.
+    """
+    number = np.arange(volume.size).reshape(volume.shape)
+    rows, columns, values = [], [], []
+    for axis, edge in enumerate(edges):
+        lower = tuple(slice(None, -1) if other == axis else slice(None) for other in range(3))
+        upper = tuple(slice(1, None) if other == axis else slice(None) for other in range(3))
+        half = 2 * conductivity * volume / edge**2
+        total = half[lower] + half[upper]
+        joint = np.zeros_like(total)
+        np.divide(half[lower] * half[upper], total, out=joint, where=total > 0)
+        here, there, joint = number[lower].ravel(), number[upper].ravel(), joint.ravel()
+        rows += [here, there, here, there]
+        columns += [there, here, here, there]
+        values += [joint, joint, -joint, -joint]
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.csr_array(entries, shape=(volume.size, volume.size))
