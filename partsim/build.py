@@ -1,4 +1,4 @@
-"""The part-scale loop: layer by layer, the heat of the scan and of the cool-down, and the phases."""
+"""The part-scale loop: for each layer the heat of scan and cool-down, and the phases."""
 
 from pathlib import Path
 from time import perf_counter
@@ -59,14 +59,29 @@ class Build:
         """The plate, and the layers below the first one that is simulated."""
         with self.timers("growth"):
             self.site.lay_plate()
-            self.site.build_up_to(self.job.layers.start - 1, self.part)
+            if self.job.layers.start > 1:
+                self.skip_layers(self.job.layers.start - 1)
         self.first_enthalpy = self.site.enthalpy()
         self.records.start()
+
+    def skip_layers(self, layer: int) -> None:
+        """Begins on top of `layer`, in the state that the layer-averaged estimate gives."""
+        from .estimate.average import before_layer
+        from .estimate.patch import measured_effects
+
+        profiles = None
+        if self.comm.rank == 0:
+            effects = measured_effects(self.job, self.material)
+            profiles = before_layer(self.job, self.material, layer + 1, effects)
+        profiles = self.comm.bcast(profiles)
+        self.site.build_up_to(layer, self.part, profiles)
 
     def go(self) -> None:
         """Runs the program to its end."""
         total = self.job.layers.stop - self.job.layers.start + 1
-        with Progress(self.comm, self.job.layers.stop, float(total), float(self.number)) as progress:
+        with Progress(
+            self.comm, self.job.layers.stop, float(total), float(self.number)
+        ) as progress:
             self.progress = progress
             self.enter()
             while self.run_stretch():
@@ -96,7 +111,7 @@ class Build:
         self.explicit, self.implicit = None, None
 
     def run_stretch(self) -> bool:
-        """The steps of a layer or of the final cooling that are still to be done; False if none is."""
+        """The steps of the stretch that are still to be done; False if none is."""
         if self.index == len(self.stretch.steps):
             return False
         while self.index < len(self.stretch.steps):
@@ -116,7 +131,6 @@ class Build:
         """Advances the temperature by `ticks` base steps."""
         dt = ticks * self.clock.base
         state, began = self.site.state, perf_counter()
-        self.site.remember_temperature()
         if self.stretch.final or dt > self.largest_explicit:
             self.implicit_solver().step(state["temperature"], dt, self.stretch.plate)
             return
@@ -149,11 +163,8 @@ class Build:
 
     def phase_step(self, ticks: int, kind: str) -> None:
         """Advances the phases along the temperature step just done."""
-        state = self.site.state
-        self.phase_steps[kind](
-            state["alpha_stable"], state["martensite"], state["beta_shift"],
-            self.site.former_temperature, state["temperature"], ticks * self.clock.base,
-        )
+        dt = ticks * self.clock.base
+        self.phase_steps[kind](self.site.phases, self.site.state["temperature"], dt)
 
     def energy(self) -> dict[str, float]:
         """The account in J; `closing_error` relative to the laser; collective."""
@@ -189,11 +200,17 @@ class Build:
         """Header and block arrays of a checkpoint; collective."""
         header, blocks = self.site.describe()
         own = {
-            "job": self.job.text, "job_path": str(self.job.path), "number": self.number,
-            "index": self.index, "ticks": self.clock.ticks, "steps": self.steps,
-            "updates": self.updates, "seconds": self.seconds | {"before": self.wall()},
+            "job": self.job.text,
+            "job_path": str(self.job.path),
+            "number": self.number,
+            "index": self.index,
+            "ticks": self.clock.ticks,
+            "steps": self.steps,
+            "updates": self.updates,
+            "seconds": self.seconds | {"before": self.wall()},
             "timers": self.comm.allgather(self.timers.seconds),
-            "peak": self.comm.allreduce(self.peak, op=max), "first_enthalpy": self.first_enthalpy,
+            "peak": self.comm.allreduce(self.peak, op=max),
+            "first_enthalpy": self.first_enthalpy,
         }
         return header | own, blocks
 

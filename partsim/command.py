@@ -20,7 +20,6 @@ from partsim.errors import UserError
 from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
 from partsim.part import material
-from partsim.schema import require
 
 Result = TypeVar("Result")
 
@@ -126,7 +125,8 @@ def phases(
     """Follow the phase fractions along a history. Default of --output: HISTORY ending in .out."""
     agreed(check_exists, history)
     constants = agreed(phase_constants, material_file)
-    initial = agreed(initial_fractions, alpha_stable, martensite)
+    given = alpha_stable is not None or martensite is not None
+    initial = (alpha_stable or 0.0, martensite or 0.0) if given else None
     folder = output or history.with_suffix(".out")
     agreed(make_writable, folder)
     from partsim.phase.history import run_history
@@ -142,8 +142,13 @@ def agreed(action: Callable[..., Result], *arguments: Any) -> Result:
 
 def on_first_rank(action: Callable[..., None], *arguments: Any) -> None:
     """`action(*arguments)` on rank 0 only: two ranks must not write the same file."""
-    comm = parallel.world()
-    parallel.together(comm, lambda: action(*arguments) if comm.rank == 0 else None)
+    comm, problem = parallel.world(), None
+    if comm.rank == 0:
+        try:
+            action(*arguments)
+        except (UserError, OSError) as failure:
+            problem = parallel.one_line(failure)
+    parallel.raise_together(comm, comm.bcast(problem))
 
 
 def checked_job(path: Path) -> Job:
@@ -172,20 +177,6 @@ def phase_constants(material_file: Path | None) -> dict[str, float]:
     if alloy.phase is None:
         raise UserError(f"material file {material_file} has no section phase")
     return alloy.phase
-
-
-def initial_fractions(
-    alpha_stable: float | None, martensite: float | None
-) -> tuple[float, float] | None:
-    """Stable alpha and martensite at the first time, None where neither is given."""
-    if alpha_stable is None and martensite is None:
-        return None
-    fractions = {"--alpha-stable": alpha_stable or 0.0, "--martensite": martensite or 0.0}
-    for name, value in fractions.items():
-        require(0 <= value <= 1, name, f"{value:g}", "between 0 and 1")
-    require(sum(fractions.values()) <= 1, "--alpha-stable + --martensite",
-            f"{sum(fractions.values()):g}", "at most 1")
-    return fractions["--alpha-stable"], fractions["--martensite"]
 
 
 def check_exists(path: Path) -> None:

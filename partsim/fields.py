@@ -1,4 +1,4 @@
-"""The one table of stored fields: allocation, transfer, checkpoints and output all follow from it."""
+"""The one table of stored fields; allocation, transfer, checkpoints and output follow it."""
 
 from dataclasses import dataclass
 
@@ -24,8 +24,9 @@ FIELDS = {
     "temperature": Field("node", "K", "temperature", "enthalpy"),
     "alpha_stable": Field("node", "1", "stable alpha fraction", "interpolate"),
     "martensite": Field("node", "1", "martensite fraction", "interpolate"),
-    "beta_shift": Field("node", "1", "beta fraction above 0.1 while it is too small for 1 - alpha",
-                        "interpolate"),
+    "beta_shift": Field(
+        "node", "1", "beta fraction above 0.1 while it is too small for 1 - alpha", "interpolate"
+    ),
     "consolidated": Field("cell", "1", "consolidated fraction", "mean"),
 }
 

@@ -35,7 +35,9 @@ def layer_stretch(job: Job, layer: int) -> Stretch:
     path, base = layer_path(job, layer), job.time.step
     laser = ticks_of(path.duration, base)
     cooling = cooling_steps(
-        ticks_of(job.layers.dwell, base), job.time.hold_steps, job.time.steps_per_doubling,
+        ticks_of(job.layers.dwell, base),
+        job.time.hold_steps,
+        job.time.steps_per_doubling,
         max(int(job.time.largest_step / base), 1),
     )
     return Stretch(layer, path, laser, [1] * laser + cooling, job.layers.temperature)
@@ -45,7 +47,9 @@ def final_stretch(job: Job) -> Stretch:
     """The cooling after the last layer."""
     base, final = job.time.step, job.final_cooling
     steps = cooling_steps(
-        ticks_of(final.duration, base), 0, job.time.steps_per_doubling,
+        ticks_of(final.duration, base),
+        0,
+        job.time.steps_per_doubling,
         max(int(final.largest_step / base), 1),
     )
     return Stretch(job.layers.stop, None, 0, steps, final.plate_temperature)

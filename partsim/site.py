@@ -15,8 +15,8 @@ from .mesh.partition import cut, imbalance
 from .mesh.transfer import Transfer
 from .mesh.view import BlockView
 from .part.material import Material
-from .phase.kernels import beta
-from .phase.model import PhaseLaw, plate_phases, powder_phases
+from .phase.integrate import PhaseFields, beta, initial
+from .phase.model import PhaseLaw
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
 
@@ -50,29 +50,42 @@ class Site:
             np.array(job.part.size), np.array(job.plate.size), (thickness, count), job.mesh
         )
         self.losses = make_loss_law(material, job.losses.radiation, job.losses.evaporation)
-        phase = material.phase or {}
-        self.phase_law = PhaseLaw(**phase)
+        excess = float(job.phase.decomposition == "excess")
+        self.phase_law = PhaseLaw(**(material.phase or {}))._replace(excess=excess)
         self.counts, self.ledger = Counts(), Ledger()
-        self.powder = {"temperature": job.layers.temperature} | powder_phases(
-            job.layers.temperature, self.phase_law
-        )
+        self.powder = self.untouched("powder")
+
+    def untouched(self, kind: str) -> dict[str, float]:
+        """The fields of "plate" or "powder" before the laser reaches it."""
+        phases = initial(kind, self.job.layers.temperature, self.phase_law)
+        return {
+            "temperature": self.job.layers.temperature,
+            "consolidated": float(kind == "plate"),
+            **dict(zip(HISTORY_FIELDS, map(float, phases))),
+        }
 
     def lay_plate(self) -> None:
         """The bare plate at the temperature T_0."""
         leaves = growth.plate_leaves(self.lattice, self.job.mesh.fine_band)
         bounds = cut(leaves.active(self.lattice.top(0)), self.comm.size)
         mesh = Mesh(self.comm, self.lattice, leaves, 0, bounds)
-        fixed = {"temperature": self.job.layers.temperature, "consolidated": 1.0}
-        values = fixed | plate_phases(self.phase_law)
+        values = self.untouched("plate")
         shapes = {"node": mesh.nodes.n_total, "cell": (mesh.n_blocks, self.lattice.block**3)}
-        self.settle(mesh, {name: np.full(shapes[f.place], values[name]) for name, f in FIELDS.items()})
+        self.settle(
+            mesh, {name: np.full(shapes[f.place], values[name]) for name, f in FIELDS.items()}
+        )
 
     def settle(self, mesh: Mesh, state: dict[str, np.ndarray]) -> None:
         """Takes a mesh and the fields on it."""
         self.mesh, self.state = mesh, state
-        self.former_temperature = state["temperature"].copy()
+        former = state["temperature"].copy()
+        self.phases = PhaseFields(*(state[name] for name in HISTORY_FIELDS), former)
         self.heat = Heat(
-            mesh, self.material, self.losses, self.job.plate.bottom == "fixed", state["consolidated"]
+            mesh,
+            self.material,
+            self.losses,
+            self.job.plate.bottom == "fixed",
+            state["consolidated"],
         )
         counts = self.counts
         counts.blocks = max(counts.blocks, len(mesh.leaves))
@@ -80,10 +93,6 @@ class Site:
         counts.nodes = max(counts.nodes, mesh.total_nodes)
         across = self.comm.allreduce(mesh.hanging_across)
         counts.hanging_across_ranks = max(counts.hanging_across_ranks, across)
-
-    def remember_temperature(self) -> None:
-        """Keeps the temperature before a step, which the phases need."""
-        np.copyto(self.former_temperature, self.state["temperature"])
 
     def enthalpy(self) -> float:
         """J in the whole mesh, counted from 0 K."""
@@ -103,7 +112,7 @@ class Site:
         self.move_to(Mesh(self.comm, self.lattice, leaves, layer, bounds))
 
     def adapted(self, leaves: Leaves, layer: int) -> Leaves:
-        """The leaves of the old mesh and a new row, refined and merged as the history fields ask."""
+        """Old leaves and a new row, refined and merged as the history fields ask."""
         old = self.mesh
         finer, coarser = adapt.wishes(old, self.state, HISTORY_FIELDS, self.job.mesh)
         wishes = carried(old.leaves, finer, leaves), carried(old.leaves, coarser, leaves)
@@ -133,10 +142,33 @@ class Site:
         cells = mesh.active * self.lattice.block**2 * mesh.leaves.stride**3
         return float(cells.sum()) * self.lattice.cell**3
 
-    def build_up_to(self, layer: int, part) -> None:
-        """Lays and consolidates all layers up to `layer` without simulating them."""
-        if layer > 0:
-            raise NotImplementedError
+    def build_up_to(self, layer: int, part, profiles) -> None:
+        """Lays and consolidates all layers up to `layer` without simulating them.
+
+        profiles  z (n,) m and temperature, alpha_stable, martensite (n,) over it, which every node
+                  takes; the mesh grows row by row as in a build, adapting to this history
+        """
+        row = self.lattice.block // self.lattice.layer or 1
+        for height in sorted({*range(row, layer, row), layer}):
+            self.grow(height)
+            self.impose(part, profiles)
+        self.counts, self.ledger = Counts(), Ledger()
+        self.settle(self.mesh, self.state)
+
+    def impose(self, part, profiles) -> None:
+        """Consolidates the part below the top; all nodes take the values of the profiles."""
+        mesh, size = self.mesh, self.lattice.block
+        view = self.view()
+        centre = view.cell_centres()
+        top = self.lattice.cell * (mesh.top - self.lattice.plate)
+        solid = (part.inside(centre) | (centre[..., 2] < 0)) & (centre[..., 2] < top)
+        self.state["consolidated"] = solid.astype(float).reshape(-1, size**3)
+        height = view.node_positions()[..., 2].reshape(mesh.block_shape())
+        z = mesh.largest(np.ascontiguousarray(height))
+        for name in ("temperature", "alpha_stable", "martensite"):
+            self.state[name] = np.interp(z, profiles.z, getattr(profiles, name))
+        self.state["beta_shift"][:] = 0.0
+        self.settle(mesh, self.state)
 
     def beta(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """The beta fraction where the other fields have these values."""
@@ -144,7 +176,7 @@ class Site:
         return beta(*(values[name] for name in names), self.phase_law)
 
     def phase_means(self, part) -> dict[str, float]:
-        """Means over the volume of the part's consolidated cells, the plate excluded; collective."""
+        """Volume means over the part's consolidated cells, without the plate; collective."""
         view = self.view()
         centre = view.cell_centres()
         counted = part.inside(centre) & (centre[..., 2] > 0) & (view.cells["consolidated"] >= 0.5)
@@ -154,10 +186,15 @@ class Site:
         sums = [weight.sum()]
         for name in ("alpha_stable", "martensite", "beta"):
             nodal = view.nodes[name]
-            mean = sum(
-                nodal[:, z : z + size, y : y + size, x : x + size]
-                for z in (0, 1) for y in (0, 1) for x in (0, 1)
-            ) / 8
+            mean = (
+                sum(
+                    nodal[:, z : z + size, y : y + size, x : x + size]
+                    for z in (0, 1)
+                    for y in (0, 1)
+                    for x in (0, 1)
+                )
+                / 8
+            )
             sums.append((weight * np.where(counted, mean, 0.0)).sum())
         volume, *totals = self.comm.allreduce(np.array(sums))
         names = ("alpha_stable", "martensite", "beta")
@@ -170,15 +207,23 @@ class Site:
         shown["beta"] = self.beta(self.state)
         shown["liquid"] = np.clip(
             (self.state["temperature"] - self.material.solidus)
-            / (self.material.liquidus - self.material.solidus), 0, 1,
+            / (self.material.liquidus - self.material.solidus),
+            0,
+            1,
         )
         pitch, nodal = size + 1, ("temperature", "alpha_stable", "martensite", "beta", "liquid")
         nodes = {n: mesh.to_blocks(shown[n]).reshape(-1, pitch, pitch, pitch) for n in nodal}
         cells = {"consolidated": self.state["consolidated"].reshape(-1, size, size, size)}
         return BlockView(
-            size, self.lattice.cell, np.array(self.lattice.origin), mesh.leaves.corner[mesh.own],
-            mesh.leaves.stride[mesh.own], mesh.leaves.level[mesh.own], mesh.active[mesh.own],
-            nodes, cells,
+            size,
+            self.lattice.cell,
+            np.array(self.lattice.origin),
+            mesh.leaves.corner[mesh.own],
+            mesh.leaves.stride[mesh.own],
+            mesh.leaves.level[mesh.own],
+            mesh.active[mesh.own],
+            nodes,
+            cells,
         )
 
     def node_blocks(self) -> dict[str, np.ndarray]:
@@ -187,7 +232,7 @@ class Site:
         return {name: self.mesh.to_blocks(self.state[name]) for name in sorted(places)}
 
     def restore(self, header: dict, blocks: dict[str, np.ndarray], load_rows) -> None:
-        """The state of a checkpoint: `header` and `blocks` as from describe(), rows by load_rows(low, high)."""
+        """The state of a checkpoint: header and blocks of describe(), load_rows(low, high)."""
         leaves = Leaves(self.lattice.block, self.lattice.depth, blocks["level"], blocks["corner"])
         layer, bounds = header["layer"], np.array(header["bounds"])
         if len(bounds) != self.comm.size + 1:
@@ -200,7 +245,7 @@ class Site:
         self.ledger = Ledger.restored(self.shared_out(header["ledger"]))
 
     def shared_out(self, ledgers: list) -> list:
-        """This rank's account when a run goes on; rank 0 takes over those that have no rank any more."""
+        """This rank's account of a resumed run; rank 0 takes over when the ranks differ."""
         if len(ledgers) == self.comm.size:
             return ledgers[self.comm.rank]
         total = Ledger()
@@ -211,10 +256,12 @@ class Site:
         return [laser, *(total.state()[1:] if self.comm.rank == 0 else Ledger().state()[1:])]
 
     def describe(self) -> tuple[dict, dict[str, np.ndarray]]:
-        """What a checkpoint stores beside the fields: header and arrays over all blocks; collective."""
+        """What a checkpoint needs beside the fields: header, arrays over blocks; collective."""
         mesh = self.mesh
         header = {
-            "layer": mesh.layer, "bounds": mesh.bounds.tolist(), "counts": asdict(self.counts),
+            "layer": mesh.layer,
+            "bounds": mesh.bounds.tolist(),
+            "counts": asdict(self.counts),
             "ledger": self.comm.allgather(self.ledger.state()),
         }
         return header, {"level": mesh.leaves.level, "corner": mesh.leaves.corner}

@@ -100,8 +100,9 @@ class Conduction:
     The unknowns are the temperatures of the cells that exist, in the order of the grid, and last
     the J that have left through a fixed bottom of the plate.
 
-    cells     (n,)  places of the active cells in the flattened grid
-    capacity  (n,)  J/K, of the quarter
+    level     (n,)  which cell over the height
+    area      (n,)  m^2, horizontal, 0 beside the part
+    capacity  (n,)  J/K
     rates     (n+1, n+1) sparse, 1/s; the last row in W/K
     limit     s, longest stable step of forward Euler (Gershgorin)
     """
@@ -113,14 +114,15 @@ class Conduction:
         edges = np.meshgrid(height, grid.width[1], grid.width[0], indexing="ij")
         volume = edges[0] * edges[1] * edges[2]
         active = conductivity > 0
-        self.cells = np.flatnonzero(active)
-        self.capacity = material.volumetric * volume.ravel()[self.cells]
         self.level = np.nonzero(active)[0]
-        matrix = laplacian(conductivity, edges, volume)[self.cells][:, self.cells]
+        self.area = np.broadcast_to(grid.footprint, active.shape)[active]
+        self.capacity = material.volumetric * volume[active]
+        cells = np.flatnonzero(active)
+        matrix = laplacian(conductivity, edges, volume)[cells][:, cells]
         outflow = np.zeros(volume.shape)
         if bottom is not None:
             outflow[0] = 2 * conductivity[0] * volume[0] / edges[0][0] ** 2
-        outflow = outflow.ravel()[self.cells]
+        outflow = outflow[active]
         inner = sparse.diags(1 / self.capacity) @ (matrix - sparse.diags(outflow))
         last = sparse.csr_array(outflow[None])
         self.rates = sparse.block_array([[inner, None], [last, sparse.csr_array((1, 1))]], format="csr")

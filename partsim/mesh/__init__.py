@@ -1,1 +1,1 @@
-"""Stage 2: the block octree that grows, its nodes, its partition and the transfer between meshes."""
+"""Stage 2: the block octree that grows, its nodes, its partition, its transfer."""

@@ -1,4 +1,4 @@
-"""What the history fields say about the mesh: where cells may merge and where they are too coarse."""
+"""What the history fields say about the mesh: where cells may merge or are too coarse."""
 
 import numpy as np
 from numba import njit
@@ -7,29 +7,36 @@ from .local import interpolate_line
 
 
 @njit(cache=True)
+def interpolate_between(work, step, size):
+    """Replaces the values between every (2*step)-th node by their trilinear interpolant."""
+    pitch = size + 1
+    plane = pitch * pitch
+    for k in range(0, pitch, 2 * step):
+        for j in range(0, pitch, 2 * step):
+            interpolate_line(work, k * plane + j * pitch, step, size // step)
+    for k in range(0, pitch, 2 * step):
+        for i in range(0, pitch, step):
+            interpolate_line(work, k * plane + i, step * pitch, size // step)
+    for j in range(0, pitch, step):
+        for i in range(0, pitch, step):
+            interpolate_line(work, j * pitch + i, step * plane, size // step)
+
+
+@njit(cache=True)
 def deviation(values, counts, step, size, work):
-    """Largest |value - trilinear interpolant of every (2*step)-th node| over every step-th node.
+    """Largest |value - interpolant of every (2*step)-th node| over every step-th node that counts.
 
     values, work  ((B+1)^3,)
     counts        ((B+1)^3,) whether a node counts
     """
     pitch = size + 1
-    strides = (1, pitch, pitch * pitch)
     work[:] = values
-    for k in range(0, pitch, 2 * step):
-        for j in range(0, pitch, 2 * step):
-            interpolate_line(work, k * strides[2] + j * strides[1], step, size // step)
-    for k in range(0, pitch, 2 * step):
-        for i in range(0, pitch, step):
-            interpolate_line(work, k * strides[2] + i, step * strides[1], size // step)
-    for j in range(0, pitch, step):
-        for i in range(0, pitch, step):
-            interpolate_line(work, j * strides[1] + i, step * strides[2], size // step)
+    interpolate_between(work, step, size)
     largest = 0.0
     for k in range(0, pitch, step):
         for j in range(0, pitch, step):
             for i in range(0, pitch, step):
-                at = k * strides[2] + j * strides[1] + i
+                at = (k * pitch + j) * pitch + i
                 if counts[at]:
                     largest = max(largest, abs(values[at] - work[at]))
     return largest
@@ -37,7 +44,7 @@ def deviation(values, counts, step, size, work):
 
 @njit(cache=True)
 def consolidated_nodes(consolidated, size, counts):
-    """counts ((B+1)^3,) = whether a node touches a cell of the block that is at least half consolidated."""
+    """counts ((B+1)^3,) = whether a node touches an at least half consolidated cell of the block."""
     pitch = size + 1
     counts[:] = False
     for k in range(size):
@@ -92,8 +99,8 @@ def block_errors(values, consolidated, size, errors):
 
     values        (fields, nb, (B+1)^3)
     consolidated  (nb, B^3)
-    errors        (3, nb)  deviation of the fields from the interpolant on doubled cells; the same one
-                  level further (the error of the parents' own cells); range within doubled cells
+    errors        (3, nb)  deviation of the fields from the interpolant on doubled cells; the same
+                  one level further (error of the parents' own cells); range in doubled cells
     """
     work = np.empty(values.shape[2])
     counts = np.empty(values.shape[2], np.bool_)
@@ -109,7 +116,9 @@ def block_errors(values, consolidated, size, errors):
             errors[2, block] = max(errors[2, block], range_in_cells(own, counts, size))
 
 
-def wishes(mesh, state: dict[str, np.ndarray], names: list[str], inputs) -> tuple[np.ndarray, np.ndarray]:
+def wishes(
+    mesh, state: dict[str, np.ndarray], names: list[str], inputs
+) -> tuple[np.ndarray, np.ndarray]:
     """(n,) leaves to split and (n,) leaves to merge, for all leaves on all ranks.
 
     inputs  the job's mesh section: coarsen ("interpolant", "equal", "never"), coarsen_tolerance,

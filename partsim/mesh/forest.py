@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 DIRECTIONS = np.array(
-    [(x, y, z) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (x, y, z) != (0, 0, 0)]
+    [
+        (x, y, z)
+        for z in (-1, 0, 1)
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
+        if (x, y, z) != (0, 0, 0)
+    ]
 )
 OCTANTS = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
 
@@ -18,8 +24,11 @@ def spread(bits: np.ndarray) -> np.ndarray:
     """Moves the 21 low bits of each number three places apart."""
     word = bits.astype(np.uint64)
     for shift, mask in (
-        (32, 0x1F00000000FFFF), (16, 0x1F0000FF0000FF), (8, 0x100F00F00F00F00F),
-        (4, 0x10C30C30C30C30C3), (2, 0x1249249249249249),
+        (32, 0x1F00000000FFFF),
+        (16, 0x1F0000FF0000FF),
+        (8, 0x100F00F00F00F00F),
+        (4, 0x10C30C30C30C30C3),
+        (2, 0x1249249249249249),
     ):
         word = (word | (word << np.uint64(shift))) & np.uint64(mask)
     return word
@@ -86,14 +95,15 @@ class Leaves:
         return self.find(places)
 
     def active(self, top: int) -> np.ndarray:
-        """(n,) height in cells of the part of each block that lies below the lattice height `top`."""
+        """(n,) height in cells of each block's part below the lattice height `top`."""
         return np.clip((top - self.corner[:, 2]) // self.stride, 0, self.block)
 
     def replaced(self, gone: np.ndarray, level: np.ndarray, corner: np.ndarray) -> "Leaves":
         """Without the leaves flagged in `gone` (n,), with new ones."""
         keep = ~gone
         return Leaves(
-            self.block, self.depth,
+            self.block,
+            self.depth,
             np.concatenate([self.level[keep], level]),
             np.concatenate([self.corner[keep], corner.reshape(-1, 3)]),
         )
@@ -107,7 +117,7 @@ class Leaves:
         return self.replaced(flagged, np.repeat(self.level[flagged] + 1, 8), corner)
 
     def balanced(self) -> "Leaves":
-        """The smallest refinement in which touching leaves (face, edge, corner) differ by one level."""
+        """The smallest refinement in which touching leaves differ by at most one level."""
         leaves = self
         while True:
             beside = leaves.neighbours()
@@ -131,7 +141,7 @@ class Leaves:
         return candidates[complete[:, None] + np.arange(8)]
 
     def merged(self, flagged: np.ndarray) -> "Leaves":
-        """With complete flagged families replaced by their parents where the 2:1 balance allows it."""
+        """With complete flagged families merged where the 2:1 balance allows it."""
         leaves, wanted = self, flagged
         for level in range(self.depth, 0, -1):
             beside = leaves.neighbours()

@@ -43,13 +43,13 @@ def plate_leaves(lattice: Lattice, band: int) -> Leaves:
 
 
 def with_layer(leaves: Leaves, lattice: Lattice, layer: int) -> Leaves:
-    """With a new row of finest blocks when the top of `layer` rises above the existing ones."""
+    """With new rows of finest blocks when the top of `layer` rises above the existing ones."""
     (x0, x1), (y0, y1) = lattice.powder
-    row = (lattice.top(layer) - 1) // lattice.block * lattice.block
-    built = leaves.find(np.array([x0, y0, row])) >= 0
-    if built:
+    built = int((leaves.corner[:, 2] + leaves.edge).max())
+    rows = -(-(lattice.top(layer) - built) // lattice.block)
+    if rows <= 0:
         return leaves
-    low, high = np.array([x0, y0, row]), np.array([x1, y1, row + lattice.block])
+    low, high = np.array([x0, y0, built]), np.array([x1, y1, built + rows * lattice.block])
     fresh = box_leaves(lattice.block, lattice.depth, lattice.depth, low, high)
     return leaves.replaced(np.zeros(len(leaves), bool), fresh.level, fresh.corner)
 

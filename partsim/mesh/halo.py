@@ -50,7 +50,7 @@ class Halo:
             contributions[first:last] = buffer
 
     def sum(self, contributions: np.ndarray) -> None:
-        """Every shared node gets the sum of its slots, in block order, on every rank; slots are zeroed."""
+        """Every shared node gets the sum of its slots in block order; slots are zeroed."""
         if not self.sharing.ranks:
             return
         self._collect(contributions)

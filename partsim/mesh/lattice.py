@@ -67,7 +67,9 @@ def make_lattice(part: np.ndarray, plate: np.ndarray, layers: tuple[float, int],
     mesh         inputs `cell`, `block`, `levels`, `powder_rim` of the job
     """
     cell, block, depth = mesh.cell, mesh.block, mesh.levels - 1
-    origin = tuple(float(x) for x in ((part[0] - plate[0]) / 2, (part[1] - plate[1]) / 2, -plate[2]))
+    origin = tuple(
+        float(x) for x in ((part[0] - plate[0]) / 2, (part[1] - plate[1]) / 2, -plate[2])
+    )
     root_edge = block << depth
     plate_cells = [whole(size / cell) for size in plate]
     thickness, count = layers
@@ -81,6 +83,14 @@ def make_lattice(part: np.ndarray, plate: np.ndarray, layers: tuple[float, int],
         powder.append(snap_range(low - rim, high + rim, block, plate_cells[axis]))
         bounds.append(snap_range(low, high, 1, plate_cells[axis]))
     return Lattice(
-        cell, block, depth, roots, origin, plate_cells[2], layer, count,
-        (powder[0], powder[1]), (bounds[0], bounds[1]),
+        cell,
+        block,
+        depth,
+        roots,
+        origin,
+        plate_cells[2],
+        layer,
+        count,
+        (powder[0], powder[1]),
+        (bounds[0], bounds[1]),
     )

@@ -1,4 +1,4 @@
-"""The mesh of one layer on one rank: leaves, partition, nodes, halo and the measures of the nodes."""
+"""The mesh of one layer on one rank: leaves, partition, nodes, halo, nodal measures."""
 
 from functools import cached_property
 
@@ -74,8 +74,7 @@ class Mesh:
         """Blocks of this rank with hanging nodes and with masters that another rank owns."""
         tables = self.nodes.tables
         ghost = np.logical_or.reduceat(
-            np.r_[tables.surface_node < self.nodes.n_ghost, False],
-            tables.surface_first[:-1],
+            np.r_[tables.surface_node < self.nodes.n_ghost, False], tables.surface_first[:-1]
         )
         return int((ghost & (tables.hanging != 0)).sum())
 
@@ -84,7 +83,10 @@ class Mesh:
         return self.n_blocks, (self.lattice.block + 1) ** 3
 
     def to_blocks(self, vector: np.ndarray) -> np.ndarray:
-        """(nb, (B+1)^3) values of this rank's blocks, hanging nodes interpolated; ghosts must be right."""
+        """(nb, (B+1)^3) values of the own blocks, hanging nodes interpolated.
+
+        The ghosts in `vector` must be right.
+        """
         values = np.zeros(self.block_shape())
         gather_blocks(vector, self.nodes.tables, values)
         return values
@@ -129,8 +131,12 @@ class Mesh:
         j, i = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
         for block in candidates:
             above = np.stack(
-                [corner[block, 0] + i * stride[block], corner[block, 1] + j * stride[block],
-                 np.full_like(i, upper[block])], axis=-1,
+                [
+                    corner[block, 0] + i * stride[block],
+                    corner[block, 1] + j * stride[block],
+                    np.full_like(i, upper[block]),
+                ],
+                axis=-1,
             )
             exposed = (self.leaves.find(above) < 0) | (upper[block] >= self.top)
             quarter = (stride[block] * self.lattice.cell) ** 2 / 4 * exposed

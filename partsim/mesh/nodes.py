@@ -106,7 +106,9 @@ class Entries:
     hanging: np.ndarray
 
 
-def surface_entries(leaves: Leaves, blocks: np.ndarray, active: np.ndarray, bits: np.ndarray) -> Entries:
+def surface_entries(
+    leaves: Leaves, blocks: np.ndarray, active: np.ndarray, bits: np.ndarray
+) -> Entries:
     """The surface entries of `blocks`; active, bits (n,) of all leaves."""
     size = leaves.block
     count = np.array([len(surface(size, height)) for height in range(size + 1)])[active[blocks]]
@@ -186,7 +188,9 @@ def foreign_entries(leaves, bounds, rank, neighbours, shape) -> Entries:
     second = neighbours.ravel()
     own_first = (first >= low) & (first < high)
     own_second = (second >= low) & (second < high)
-    touching = np.r_[second[own_first & ~own_second & (second >= 0)], first[own_second & ~own_first]]
+    touching = np.r_[
+        second[own_first & ~own_second & (second >= 0)], first[own_second & ~own_first]
+    ]
     return surface_entries(leaves, np.unique(touching), active, bits)
 
 
@@ -216,7 +220,11 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
     n_ghost = int((lowest != rank).sum())
 
     sharing, slot = share(
-        own.block[real], node_of, foreign.block[shared], foreign_node, foreign_rank,
+        own.block[real],
+        node_of,
+        foreign.block[shared],
+        foreign_node,
+        foreign_rank,
         (rank, n_ghost, len(key), key),
     )
     node, slots = np.zeros(len(own.key), np.int32), np.full(len(own.key), len(key), np.int32)
@@ -225,8 +233,14 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
     interior_first = len(key) + np.r_[0, np.cumsum(inner)]
     n_slots = len(key) + 1 + len(sharing.slots)
     tables = Tables(
-        leaves.block, own.first, position_table(leaves.block), node, slots,
-        interior_first[:-1], active[blocks], bits[blocks],
+        leaves.block,
+        own.first,
+        position_table(leaves.block),
+        node,
+        slots,
+        interior_first[:-1],
+        active[blocks],
+        bits[blocks],
     )
     return Nodes(tables, bits, key, n_ghost, len(key), int(interior_first[-1]), n_slots, sharing)
 
@@ -282,7 +296,13 @@ def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame)
     order = np.lexsort((blocks, nodes))
     distinct, count = np.unique(nodes, return_counts=True)
     sharing = Sharing(
-        distinct, np.r_[0, np.cumsum(count)], slots[order], ranks,
-        send_slots, receive, send_nodes, receive_nodes,
+        distinct,
+        np.r_[0, np.cumsum(count)],
+        slots[order],
+        ranks,
+        send_slots,
+        receive,
+        send_nodes,
+        receive_nodes,
     )
     return sharing, slot

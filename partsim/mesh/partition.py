@@ -4,7 +4,7 @@ import numpy as np
 
 
 def cut(weight: np.ndarray, ranks: int) -> np.ndarray:
-    """(ranks+1,) bounds of the contiguous pieces of the blocks' `weight` (n,), as equal as possible.
+    """(ranks+1,) bounds of contiguous pieces of the blocks' `weight` (n,), as equal as possible.
 
     A block goes to the rank on whose share of the total its middle lies; the weights come from
     counts, never from timers, so that a run repeats itself exactly.

@@ -65,7 +65,9 @@ def moves(origin: Sources, old_bounds: np.ndarray, new_bounds: np.ndarray, rank:
     return send, receive
 
 
-def redistribute(comm: MPI.Comm, rows: np.ndarray, first: int, plan) -> tuple[np.ndarray, np.ndarray]:
+def redistribute(
+    comm: MPI.Comm, rows: np.ndarray, first: int, plan
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows (nb, columns) of old blocks `first`... sent where `plan` says: (leaves, their rows)."""
     send, receive = plan
     leaves = np.concatenate(receive)
@@ -136,7 +138,7 @@ def inject(fine, octant, size, coarse):
 
 @njit(cache=True)
 def carry_nodes(kind, rows, octant, values, size, result):
-    """result (nb, (B+1)^3) = a nodal field of the new blocks; NaN-free, FRESH blocks are left alone.
+    """result (nb, (B+1)^3) = a nodal field of the new blocks; FRESH blocks are left alone.
 
     kind, octant  (nb,)    Sources.kind; octant of a SPLIT block in its source
     rows          (nb, 8)  rows of `values` (m, (B+1)^3)
@@ -153,7 +155,7 @@ def carry_nodes(kind, rows, octant, values, size, result):
 
 @njit(cache=True)
 def carry_heat(kind, rows, octant, values, size, volume, heat):
-    """heat (nb, (B+1)^3) = unassembled volume x temperature that old material brings to the new blocks.
+    """heat (nb, (B+1)^3) = unassembled volume x temperature of the old material in new blocks.
 
     volume  (nb, (B+1)^3)  of the old material of the block (of one child where it is MERGED)
     """
@@ -173,7 +175,7 @@ def carry_heat(kind, rows, octant, values, size, volume, heat):
 
 @njit(cache=True)
 def carry_cells(kind, rows, octant, values, size, result):
-    """result (nb, B^3) = a cell field: kept, repeated in split cells, the mean of merged ones, or 0."""
+    """result (nb, B^3) = a cell field: kept, repeated when split, the mean when merged, or 0."""
     half = size // 2
     for block in range(len(kind)):
         x0, y0 = octant[block] % 2 * half, octant[block] // 2 % 2 * half
@@ -216,12 +218,16 @@ class Transfer:
         stays = origin.kind == SAME
         both = old.nodes.hanging[first] & new.nodes.hanging[new.own]
         self.still_hanging = np.where(self.kind == SAME, both, 0)
-        moved = owner_of(old.bounds, origin.leaf[stays, 0]) != owner_of(new.bounds, np.flatnonzero(stays))
+        moved = owner_of(old.bounds, origin.leaf[stays, 0]) != owner_of(
+            new.bounds, np.flatnonzero(stays)
+        )
         self.repartitioned = bool(moved.any())
         self.split = len(np.unique(origin.leaf[origin.kind == SPLIT, 0]))
         self.merged = 8 * int((origin.kind == MERGED).sum())
 
-    def __call__(self, state: dict[str, np.ndarray], powder: dict[str, float]) -> dict[str, np.ndarray]:
+    def __call__(
+        self, state: dict[str, np.ndarray], powder: dict[str, float]
+    ) -> dict[str, np.ndarray]:
         """The state on the new mesh; powder gives the nodal values of freshly laid material."""
         old, result = self.old, {}
         for name, field in FIELDS.items():
@@ -243,7 +249,7 @@ class Transfer:
         return np.where(self.kind == SAME, before, np.where(self.kind == FRESH, 0, self.size))
 
     def untouched(self) -> np.ndarray:
-        """(nb, (B+1)^3) nodes whose mass and neighbours are those of the old mesh, seen from the block."""
+        """(nb, (B+1)^3) nodes at which the block is what it was."""
         pitch = self.size + 1
         height = np.arange(pitch**3) // pitch**2
         before = self.old_active()
@@ -263,7 +269,9 @@ class Transfer:
         heat = np.zeros(new.block_shape())
         carry_heat(self.kind, rows, self.octant, values, self.size, volume, heat)
         grown = unit[:, None] * (counts[new.active[new.own]] - counts[before])
-        heat += np.where((self.kind == SAME) | (self.kind == FRESH), 1.0, 0.0)[:, None] * grown * fresh
+        heat += (
+            np.where((self.kind == SAME) | (self.kind == FRESH), 1.0, 0.0)[:, None] * grown * fresh
+        )
         mean = new.assemble(heat) / new.volume
         kept = np.full(new.block_shape(), fresh)
         carry_nodes(self.kind, rows, self.octant, values, self.size, kept)

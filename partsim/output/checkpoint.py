@@ -18,7 +18,7 @@ import numpy as np
 from mpi4py import MPI
 
 from partsim.errors import UserError
-from partsim.output.shared_file import Rows, partial_of, reserve, write_shared
+from partsim.output.shared_file import Rows, partial_of, reserve, seal_holds, write_shared
 from partsim.parallel import first_rank_only
 
 FORMAT = "partsim checkpoint 1"
@@ -27,6 +27,10 @@ NAME = re.compile(r"(\d{6,})_.+\.checkpoint\.h5")
 
 Arrays = dict[str, np.ndarray]
 Result = TypeVar("Result")
+
+
+class WrongChecksum(Exception):
+    """Rows that are not those that were written."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,13 @@ def save(comm: MPI.Comm, directory: Path, name: str, state: Checkpoint) -> Path:
 
     def create(file: h5py.File) -> None:
         file.attrs["format"] = FORMAT
-        header = np.frombuffer(json.dumps(state.header).encode(), np.uint8)
-        _store(file, {"header": header, "offset": offset})
-        _store(file.create_group("blocks"), state.blocks)
-        for rank, arrays in enumerate(extras):
-            _store(file.create_group(f"extra/{rank}"), arrays)
+        file["header"], file["offset"] = json.dumps(state.header), offset
+        shared = {"blocks": state.blocks}
+        shared |= {f"extra/{rank}": arrays for rank, arrays in enumerate(extras)}
+        for place, arrays in shared.items():
+            group = file.create_group(place)
+            for key, array in arrays.items():
+                group[key] = array
         for place, arrays in ("nodes", state.nodes), ("cells", state.cells):
             for key, array in arrays.items():
                 reserve(file, f"{place}/{key}", (int(offset[-1]), *array.shape[1:]), array.dtype)
@@ -107,7 +113,7 @@ def load_header(path: Path) -> tuple[dict, np.ndarray]:
     """The header, and the offsets (ranks + 1,) of the rows of the ranks that wrote the file."""
 
     def take(file: h5py.File) -> tuple[dict, np.ndarray]:
-        return json.loads(file["header"][()].tobytes()), file["offset"][()]
+        return json.loads(file["header"][()]), file["offset"][()]
 
     return _read(path, take)
 
@@ -133,26 +139,20 @@ def load_extra(path: Path, rank: int) -> Arrays:
 
 def _read(path: Path, take: Callable[[h5py.File], Result]) -> Result:
     """What `take` reads from a checkpoint; raises UserError for every fault of the file."""
+    damaged = f"{path} is damaged or no checkpoint; delete it to go on from the one before"
     try:
+        if not seal_holds(path):
+            raise UserError(damaged)
         with h5py.File(path, "r", locking="best-effort") as file:
             if file.attrs.get("format") != FORMAT:
                 raise UserError(f"{path} is not a checkpoint of this version of partsim")
             return take(file)
-    except UserError:
-        raise
     except FileNotFoundError as failure:
         raise UserError(f"{path}: there is no such checkpoint") from failure
-    except (OSError, KeyError, ValueError, RuntimeError) as failure:
-        text = f"{path} is damaged or no checkpoint; delete it to go on from the one before"
-        raise UserError(text) from failure
-
-
-def _store(group: h5py.Group, arrays: Arrays) -> None:
-    """Small arrays with the checksums of HDF5, which it knows for non-empty chunks only."""
-    for name, array in arrays.items():
-        array = np.asarray(array)
-        summed = {"chunks": array.shape, "fletcher32": True} if array.ndim and array.size else {}
-        group.create_dataset(name, data=array, **summed)
+    except WrongChecksum as failure:
+        raise UserError(damaged) from failure
+    except OSError as failure:
+        raise UserError(f"cannot read {path}: {failure.strerror or failure}") from failure
 
 
 def _load(group: h5py.Group) -> Arrays:
@@ -160,11 +160,11 @@ def _load(group: h5py.Group) -> Arrays:
 
 
 def _load_checked(file: h5py.File, place: str, rows: slice) -> Arrays:
-    """Rows of all arrays of a place; raises ValueError where a checksum differs."""
+    """Rows of all arrays of a place; raises WrongChecksum."""
     arrays = {name: dataset[rows] for name, dataset in file.get(place, {}).items()}
     for name, array in arrays.items():
         if not np.array_equal(checksums(array), file[f"sums/{place}/{name}"][rows]):
-            raise ValueError(f"wrong checksum in {name}")
+            raise WrongChecksum(name)
     return arrays
 
 

@@ -76,7 +76,7 @@ def _render_one(file: Path, out: Path, last: bool) -> list[Path]:
 def temperature_figure(snapshot: Snapshot) -> Figure:
     """Just below the top, and upright along the beam through the hottest point; both enlarged."""
     header, hot = snapshot.header, snapshot.hottest()
-    cuts = [_below_top(snapshot), vertical(snapshot, hot, header.get("direction", (1.0, 0.0)))]
+    cuts = [_below_top(snapshot), vertical(snapshot, hot, _direction(header))]
     rows = [[cut, _window(cut, hot)] for cut in cuts]
     images = [[_nodal(snapshot, cut, "temperature") for cut in row] for row in rows]
     scale = temperature_scale(sum(images, []))
@@ -141,6 +141,12 @@ def mesh_figure(snapshot: Snapshot) -> Figure:
 def _when(header: dict) -> str:
     layer = f"layer {header['layer']}, " if "layer" in header else ""
     return f"{layer}t = {header['time']:.4f} s"
+
+
+def _direction(header: dict) -> tuple[float, float]:
+    """Horizontal direction of the beam, that of x where it rests or is not known."""
+    direction = tuple(header.get("direction", (0.0, 0.0)))
+    return direction if any(direction) else (1.0, 0.0)
 
 
 def _below_top(snapshot: Snapshot) -> Cut:

@@ -21,8 +21,16 @@ from partsim.parallel import first_rank_only
 
 STAGES = ("thermal", "phase", "halo", "growth", "output")
 COLUMNS = (
-    "time", "step", "layer", "stage", "cells", "nodes", *TERMS, "stored",
-    *(f"seconds_{stage}" for stage in STAGES), "node_updates_per_second",
+    "time",
+    "step",
+    "layer",
+    "stage",
+    "cells",
+    "nodes",
+    *TERMS,
+    "stored",
+    *(f"seconds_{stage}" for stage in STAGES),
+    "node_updates_per_second",
 )
 WATCH = 200  # steps between looks at the wall clock, which all ranks must agree on
 SERIES = "fields.hdf.series"
@@ -116,12 +124,19 @@ class Records:
         energy = build.energy()
         seconds = build.timers.reduced(self.comm)
         stage = "laser" if build.index <= build.stretch.laser else "cooling"
-        self.history.append([
-            build.clock.time, build.clock.ticks, build.stretch.layer, stage,
-            build.site.mesh.cells, build.site.mesh.total_nodes,
-            *(energy[name] for name in (*TERMS, "stored")),
-            *(seconds.get(name, 0.0) for name in STAGES), build.rate(),
-        ])
+        self.history.append(
+            [
+                build.clock.time,
+                build.clock.ticks,
+                build.stretch.layer,
+                stage,
+                build.site.mesh.cells,
+                build.site.mesh.total_nodes,
+                *(energy[name] for name in (*TERMS, "stored")),
+                *(seconds.get(name, 0.0) for name in STAGES),
+                build.rate(),
+            ]
+        )
         if self.probes:
             self.probes.flush()
 
@@ -131,9 +146,13 @@ class Records:
         time, path = build.clock.time, self.folder / f"fields_{build.clock.ticks:010d}.hdf"
         material, part = build.material, build.part.bounds
         header = {
-            "layer": stretch.layer, "scanning": what == "scan", "what": what,
-            "solidus": material.solidus, "liquidus": material.liquidus,
-            "part": [[float(x) for x in corner] for corner in part], "job": build.job.text,
+            "layer": stretch.layer,
+            "scanning": what == "scan",
+            "what": what,
+            "solidus": material.solidus,
+            "liquidus": material.liquidus,
+            "part": [[float(x) for x in corner] for corner in part],
+            "job": build.job.text,
         }
         if what == "scan":
             now = build.index * build.clock.base
@@ -151,7 +170,9 @@ class Records:
             if self.probes:
                 self.probes.flush()
             header, blocks = build.describe()
-            nodes, cells = build.site.node_blocks(), {"consolidated": build.site.state["consolidated"]}
+            nodes, cells = build.site.node_blocks(), {
+                "consolidated": build.site.state["consolidated"]
+            }
             save(self.comm, self.folder, name, Checkpoint(header, blocks, nodes, cells))
         self.saved = perf_counter()
 
@@ -182,7 +203,8 @@ class Records:
             "peak_memory_bytes": self.comm.allreduce(memory),
             "ranks": self.comm.size,
             "versions": {
-                "partsim": __version__, "python": platform.python_version(),
+                "partsim": __version__,
+                "python": platform.python_version(),
                 **{name: version(name) for name in LIBRARIES},
             },
         }

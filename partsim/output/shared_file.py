@@ -2,14 +2,17 @@
 
 No parallel HDF5 is needed: rank 0 lays out an HDF5 file whose large datasets have their room but no
 content, and every rank then writes its rows to their places in it as to any file. The file gets its
-name only when it is complete and on the disk.
+name only when it is complete and on the disk. A seal behind what HDF5 reads, a checksum of all but
+the rows, tells whether HDF5 may be trusted with the file: it does not survive every damage.
 """
 
+import json
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
@@ -18,6 +21,8 @@ from mpi4py import MPI
 from partsim.errors import UserError
 from partsim.parallel import first_rank_only, together
 
+MAGIC = b"partsim!"
+COUNT_BYTES = 8
 Rows = Iterable[tuple[str, int, np.ndarray]]
 
 
@@ -25,6 +30,7 @@ class Place(NamedTuple):
     """Where in the file a dataset begins, and what it is made of."""
 
     offset: int
+    size: int
     dtype: np.dtype
     row_bytes: int
 
@@ -74,6 +80,12 @@ def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtyp
     group.create_dataset(name, shape, dtype, dcpl=settings)
 
 
+def is_reserved(dataset: h5py.Dataset) -> bool:
+    """Whether the dataset was made by `reserve` and has room for any rows."""
+    early = dataset.id.get_create_plist().get_alloc_time() == h5py.h5d.ALLOC_TIME_EARLY
+    return early and dataset.nbytes > 0
+
+
 def write_shared(
     comm: MPI.Comm, path: Path, create: Callable[[h5py.File], None], rows: Rows
 ) -> None:
@@ -107,9 +119,9 @@ def _lay_out(partial: Path, create: Callable[[h5py.File], None]) -> dict[str, Pl
     sink, places = Sink(partial), {}
 
     def note(name: str, found: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(found, h5py.Dataset) and (offset := found.id.get_offset()) is not None:
-            row_bytes = int(np.prod(found.shape[1:], dtype=np.int64)) * found.dtype.itemsize
-            places[name] = Place(offset, found.dtype, row_bytes)
+        if isinstance(found, h5py.Dataset) and is_reserved(found):
+            row_bytes = found.nbytes // len(found)
+            places[name] = Place(found.id.get_offset(), found.nbytes, found.dtype, row_bytes)
 
     try:
         with h5py.File(sink, "w") as file:
@@ -117,7 +129,44 @@ def _lay_out(partial: Path, create: Callable[[h5py.File], None]) -> dict[str, Pl
             file.visititems(note)
     finally:
         sink.finish()
+    _seal(partial, [(place.offset, place.size) for place in places.values()])
     return places
+
+
+def _seal(path: Path, rooms: list[tuple[int, int]]) -> None:
+    """Appends the checksum of all bytes outside of the rooms of the rows, (offset, size) each."""
+    with open(path, "r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        known = json.dumps([*sorted(rooms), (end, 0)]).encode()
+        sums = zlib.crc32(known).to_bytes(4) + _checksum(file, known).to_bytes(4)
+        file.write(known + sums + len(known).to_bytes(COUNT_BYTES) + MAGIC)
+
+
+def seal_holds(path: Path) -> bool:
+    """Whether the file is one of ours and all of it but the rows is as it was written."""
+    with open(path, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        foot = end - 8 - COUNT_BYTES - len(MAGIC)
+        file.seek(max(foot, 0))
+        own, rest = file.read(4), file.read(4)
+        count, magic = int.from_bytes(file.read(COUNT_BYTES)), file.read()
+        if magic != MAGIC or count > foot:
+            return False
+        file.seek(foot - count)
+        known = file.read(count)
+        if zlib.crc32(known) != int.from_bytes(own):
+            return False
+        return _checksum(file, known) == int.from_bytes(rest)
+
+
+def _checksum(file: BinaryIO, known: bytes) -> int:
+    """CRC-32 of what lies between the rooms in the list, up to the last, which is empty."""
+    total, begin = 0, 0
+    for offset, size in json.loads(known):
+        file.seek(begin)
+        total = zlib.crc32(file.read(offset - begin), total)
+        begin = offset + size
+    return total
 
 
 def _write_rows(partial: Path, places: dict[str, Place], rows: Rows) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from partsim.errors import UserError
 from partsim.mesh.view import BlockView, Location
+from partsim.output.shared_file import seal_holds
 from partsim.output.snapshot import BLOCK_TABLE, VTK_ORDER
 
 CACHE_BYTES = 1 << 26  # of unpacked chunks, which hold the cells of several blocks
@@ -29,13 +30,17 @@ class Snapshot:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         try:
+            if not seal_holds(path):
+                raise UserError(f"{path} is damaged or not a snapshot of partsim")
             self._file = h5py.File(path, "r", locking="best-effort", rdcc_nbytes=CACHE_BYTES)
             table = self._file["partsim"]
             self.header: dict = json.loads(table["header"][()])
             arrays = {name: table[name][()] for name in BLOCK_TABLE}
             self._first_cell = table["first_cell"][()]
-        except (OSError, KeyError, ValueError) as failure:
+        except KeyError as failure:
             raise UserError(f"{path} is not a snapshot of partsim") from failure
+        except OSError as failure:
+            raise UserError(f"cannot read {path}: {failure.strerror or failure}") from failure
         origin = np.array(self.header["lattice_origin"])
         self.view = BlockView(self.header["size"], self.header["h"], origin, **arrays)
 

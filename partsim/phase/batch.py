@@ -141,15 +141,17 @@ def dissolve(work, alpha, martensite, law):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def hold(work, dt, law):
-    """Lanes with a Y or a loss by DISSOLVED below HANDOVER are HELD, and (69) advances their Y.
+    """Lanes whose Y, or whose loss by DISSOLVED before half of Y_eq, is below HANDOVER are HELD.
 
-    JUMP takes X_as to X_max - X_am - Y as far as its digits reach.
+    (69) advances their Y, and JUMP takes X_as to X_max - X_am - Y as far as its digits reach.
     """
     for i in range(WIDTH):
         X_as, X_am, acts = reactant(work, ALPHA, MARTENSITE, i, law)
         Y = shift(X_as, X_am, work[SHIFT + i], law)
         Y = 0.0 if Y < 0.0 else Y
-        held = acts & ((work[DISSOLVED + i] * dt < HANDOVER) | (Y < HANDOVER))
+        limit = law.largest_alpha - work[EQUILIBRIUM + i]
+        little = (work[DISSOLVED + i] * dt < HANDOVER) & (2.0 * Y < limit)
+        held = acts & (little | (Y < HANDOVER))
         Y = start_dissolution(Y, work[EQUILIBRIUM + i], work[SLOWNESS + i], dt, law)
         work[HELD + i] = 1.0 if held else 0.0
         work[JUMP + i] = ((law.largest_alpha - X_am) - Y) - X_as if held else 0.0

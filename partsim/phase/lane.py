@@ -56,6 +56,7 @@ def drives(X_as, X_am, Xa_eq, Xam_0, law):
 @njit(cache=True, forceinline=True, error_model="numpy")
 def growth(X_as, drive, exponent, slow, law):
     """k_as X_as^((c-1)/c) drive^((c+1)/c) in 1/s, exponent = log2(drive / X_as) / c; (25), (26)."""
+    X_as = 0.0 if X_as < 0.0 else X_as
     rate = law.rate * X_as / slow * drive * exp2_normal(exponent)
     return rate if drive > 0.0 else 0.0
 

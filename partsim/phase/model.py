@@ -194,13 +194,14 @@ def correct(
 
 
 def hold(state: Phases, T_old: float, T: float, dt: float, law: PhaseLaw) -> Phases | None:
-    """The state advanced by (69), or None where (27) does not act or takes at least HANDOVER."""
+    """The state advanced by (69), or None where (27) does not act, takes HANDOVER or is half done."""
     heating = T > T_old
     X_am = heat(state.X_as, state.X_am, T, law) if heating else state.X_am
     known = state._replace(X_am=X_am)
     Y = surplus_beta(known, law)
-    loss = rates(state, T, law, heating).as_b * dt
-    if not dissolves(known, T, law) or (loss >= HANDOVER and Y >= HANDOVER):
+    little = rates(state, T, law, heating).as_b * dt < HANDOVER
+    early = 2 * Y < law.largest_alpha - stable_equilibrium(T, law)
+    if not dissolves(known, T, law) or not (little and early or Y < HANDOVER):
         return None
     Y = start_dissolution(Y, T, dt, law)
     return Phases(law.largest_alpha - X_am - Y, state.X_am, Y)

@@ -1,4 +1,4 @@
-"""Forward Euler with lumped mass: (T^{n+1} - T^n) m / dt = load - K(r_c, T^n) T^n - A q(T^{n+1})."""
+"""Forward Euler, lumped mass: (T^{n+1} - T^n) m / dt = load - K(r_c, T^n) T^n - A q(T^{n+1})."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .source import Beam, Optics, aim, beam_room, empty_beam
 
 
 def stable_step(cell: float, diffusivity: float) -> float:
-    """The largest stable dt = h^2 / (2 alpha) of the lumped trilinear operator (largest symbol 4 alpha/h^2)."""
+    """The largest stable dt, h^2 / (2 alpha): the lumped operator's largest symbol is 4 alpha/h^2."""
     return cell**2 / (2 * diffusivity)
 
 
@@ -58,12 +58,19 @@ class Explicit:
         """Advances `temperature` (n_total,) by dt; `start` is the time on the path."""
         heat = self.heat
         sweep(
-            temperature, heat.contributions, heat.conduction, self.load(start), self.block_rates, heat.work
+            temperature,
+            heat.contributions,
+            heat.conduction,
+            self.load(start),
+            self.block_rates,
+            heat.work,
         )
         with self.timers("halo"):
             heat.mesh.halo.sum(heat.contributions)
         if len(heat.fixed_owned):
-            self.ledger.lost_plate.add(-self.dt * float(heat.contributions[heat.fixed_owned].sum()))
+            self.ledger.lost_plate.add(
+                -self.dt * float(heat.contributions[heat.fixed_owned].sum())
+            )
         finish_surface(temperature, heat.contributions, self.surface_rates)
         if len(heat.top):
             cool_surface(temperature, heat.top, self.ratio, heat.law, self.before, self.after)

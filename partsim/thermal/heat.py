@@ -28,11 +28,16 @@ class Heat:
         self.contributions = np.zeros(mesh.nodes.n_slots)
         size = (0,) * mesh.lattice.block
         conductivity = (
-            material.conductivity_powder, material.conductivity_melt, material.conductivity_solid
+            material.conductivity_powder,
+            material.conductivity_melt,
+            material.conductivity_solid,
         )
         self.conduction = Conduction(
-            size, mesh.nodes.tables, mesh.leaves.stride[mesh.own] * mesh.lattice.cell,
-            np.ascontiguousarray(mesh.leaves.corner[mesh.own]), consolidated,
+            size,
+            mesh.nodes.tables,
+            mesh.leaves.stride[mesh.own] * mesh.lattice.cell,
+            np.ascontiguousarray(mesh.leaves.corner[mesh.own]),
+            consolidated,
             self.solid_blocks(material, consolidated),
             (*conductivity, material.solidus, material.liquidus),
         )

@@ -1,4 +1,4 @@
-"""Backward Euler: (T^{n+1} - T^n) m / dt + K(r_c, T^n) T^{n+1} + A q(T^{n+1}) = 0, by Newton and CG.
+"""Backward Euler by Newton and CG: (T^{n+1} - T^n) m/dt + K(r_c, T^n) T^{n+1} + A q(T^{n+1}) = 0.
 
 The conductivity is that of the old temperature; the surface losses are those of the new one.
 """
@@ -12,7 +12,10 @@ from .kernels import apply, slab, store_kappa
 from .losses import losses
 
 THERMAL_SOLVER = {
-    "ksp_type": "cg", "pc_type": "jacobi", "ksp_max_it": 5000, "ksp_error_if_not_converged": True,
+    "ksp_type": "cg",
+    "pc_type": "jacobi",
+    "ksp_max_it": 5000,
+    "ksp_error_if_not_converged": True,
 }
 LARGEST_NEWTON = 30
 LARGEST_DROP = 0.3
@@ -56,7 +59,9 @@ class Operator:
         product += self.local_diagonal * self.input
         product[fixed] = 0.0
         y.array[:] = product[owned]
-        y.array[self.heat.fixed_owned - owned.start] += x.array_r[self.heat.fixed_owned - owned.start]
+        y.array[self.heat.fixed_owned - owned.start] += x.array_r[
+            self.heat.fixed_owned - owned.start
+        ]
 
     def getDiagonal(self, _matrix, diagonal) -> None:  # noqa: N802 (PETSc's name)
         """The diagonal, for the preconditioner."""
@@ -65,7 +70,7 @@ class Operator:
 
 
 def make_solver(operator: Operator, prefix: str, options: dict) -> PETSc.KSP:
-    """A Krylov solver whose settings live under one PETSc prefix; the command line overrides them."""
+    """A Krylov solver with its settings under one PETSc prefix, where users may override them."""
     mesh = operator.heat.mesh
     local = mesh.nodes.n_total - mesh.nodes.n_ghost
     matrix = PETSc.Mat().createPython(((local, None), (local, None)), operator, comm=mesh.comm)
@@ -98,7 +103,7 @@ class Implicit:
         self.flux, self.rise = np.zeros((2, len(heat.top)))
 
     def residual(self, temperature: np.ndarray, old: np.ndarray, dt: float) -> np.ndarray:
-        """(n_total,) W, m (T - T_old)/dt + K T + A q(T), also at fixed nodes; sets the new slopes."""
+        """(n_total,) W, m (T - T_old)/dt + K T + A q(T), also at fixed nodes; renews the slopes."""
         heat, top = self.heat, self.heat.top
         residual = self.operator.conduct(temperature).copy()
         residual += heat.capacity * (temperature - old) / dt
@@ -125,12 +130,14 @@ class Implicit:
             if error <= self.tolerance:
                 break
             self.solve(residual[owned], error)
-            # Newton overshoots where evaporation starts far from balance: no step below a part of T.
+            # Newton overshoots where evaporation is far from balance: T must stay positive.
             change = np.minimum(self.correction.array_r, LARGEST_DROP * temperature[owned])
             temperature[owned] -= change
             heat.mesh.halo.to_ghosts(temperature)
         else:
-            raise RuntimeError(f"implicit step of {dt:g} s: residual {error:g} K after Newton's method")
+            raise RuntimeError(
+                f"implicit step of {dt:g} s: residual {error:g} K after Newton's method"
+            )
         self.ledger.lost_plate.add(-dt * reaction)
         top = heat.top_owned
         self.ledger.lost_top.add(dt * float(heat.mesh.area[heat.top[top]] @ self.flux[top]))

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from ..mesh.local import Tables, gather, restrict
-from .source import Beam, add_beam
+from .source import add_beam
 
 
 class Conduction(NamedTuple):
@@ -108,14 +108,14 @@ def conduct(values, kappa, scale, active, size, corners, flux):
                 corners[2 * region + gap + n - pitch] + corners[3 * region + gap + n - pitch - 1]
             )
         for n in range(width):
-            flux[high + n] = (corners[4 * region + gap + n] + corners[5 * region + gap + n - 1]) + (
-                corners[6 * region + gap + n - pitch] + corners[7 * region + gap + n - pitch - 1]
-            )
+            flux[high + n] = (
+                corners[4 * region + gap + n] + corners[5 * region + gap + n - 1]
+            ) + (corners[6 * region + gap + n - pitch] + corners[7 * region + gap + n - pitch - 1])
 
 
 @njit(cache=True)
 def consolidate(values, active, size, law, consolidated, kappa):
-    """r_c <- max(r_c, g(mean T)), kappa = k_p (1 - r_c) + k_m g + k_s (r_c - g), eqs. (2)-(5), per cell.
+    """Per cell, eqs. (2)-(5): r_c <- max(r_c, g(mean T)), kappa = k_p (1-r_c) + k_m g + k_s (r_c-g).
 
     Returns the smallest r_c of the block's active cells, 0 if some cells are not active yet.
     """
@@ -151,8 +151,12 @@ def block_kappa(block, conduction, work):
     if conduction.solid[block]:
         return work.solid_kappa
     least = consolidate(
-        work.values, conduction.tables.active[block], conduction.size, conduction.law,
-        conduction.consolidated[block], work.kappa,
+        work.values,
+        conduction.tables.active[block],
+        conduction.size,
+        conduction.law,
+        conduction.consolidated[block],
+        work.kappa,
     )
     law = conduction.law
     conduction.solid[block] = least == 1.0 and law[1] == law[2]
@@ -161,7 +165,7 @@ def block_kappa(block, conduction, work):
 
 @njit(cache=True)
 def scatter(block, tables, flux, contributions):
-    """Adds the surface part of a block's flux to its nodes, hanging nodes to their masters first."""
+    """Adds the surface part of a block's flux to its nodes, after hanging nodes to masters."""
     if tables.hanging[block]:
         restrict(flux, tables.hanging[block], tables.size)
     first = tables.surface_first[block]
@@ -172,7 +176,7 @@ def scatter(block, tables, flux, contributions):
 
 @njit(cache=True)
 def sweep(temperature, contributions, conduction, beam, rates, work):
-    """One explicit step of all blocks: interior nodes are updated, surface nodes collect their flux.
+    """One explicit step of all blocks: interior nodes are updated, surface nodes collect flux.
 
     temperature    (n_total,)  K; interior nodes are read by their own block only, so they are
                    overwritten at once: T <- T - dt/m (K T - load)
@@ -186,7 +190,9 @@ def sweep(temperature, contributions, conduction, beam, rates, work):
         gather(temperature, tables, block, work.values)
         active = tables.active[block]
         kappa = block_kappa(block, conduction, work)
-        conduct(work.values, kappa, conduction.edge[block] / 12, active, size, work.corners, work.flux)
+        conduct(
+            work.values, kappa, conduction.edge[block] / 12, active, size, work.corners, work.flux
+        )
         if beam.count:
             add_beam(beam, conduction.corner[block], active, n, work.flux)
         rate, target = rates[block], tables.interior_first[block]
@@ -209,7 +215,7 @@ def finish_surface(temperature, contributions, rates):
 
 @njit(cache=True)
 def store_kappa(temperature, conduction, work, kappa, diagonal):
-    """kappa (nb, B N) of all blocks at this temperature, and the diagonal of K (nb, (B+1)^3), W/K."""
+    """kappa (nb, B N) at this temperature, and the diagonal of K (nb, (B+1)^3), W/K."""
     size = conduction.size
     n, pitch, width = len(size), len(size) + 1, slab(size)
     for block in range(len(conduction.edge)):

@@ -14,7 +14,7 @@ from numba import njit
 from ..fastmath import exp_accurate
 
 STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
-GAS_CONSTANT = 8.314  # J/(mol K), the value behind C_T = 50 821 K
+GAS_CONSTANT = 8.314462618  # J/(mol K)
 STICKING = 0.82
 
 
@@ -60,7 +60,7 @@ def make_loss_law(material, radiation: bool, evaporation: bool) -> LossLaw:
 def loss(temperature, law):
     """Flux out of the surface in W/m^2 and its derivative with the temperature."""
     limited = temperature if temperature < law.cap else law.cap
-    slope = 1.0 if temperature < law.cap else 0.0
+    slope = 1.0 if temperature <= law.cap else 0.0
     inverse = 1.0 / limited
     rate = law.evaporation * exp_accurate(law.barrier * (law.boiling - inverse)) * sqrt(inverse)
     heat = law.heat + law.capacity * limited

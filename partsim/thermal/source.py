@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+TIE = 1e-9  # round-off must not decide whether a cell is met or a piece is divided
+
 
 class Beam(NamedTuple):
     """The source of one step, in pieces; arrays are kept from step to step.
@@ -46,8 +48,13 @@ def empty_beam(optics: Optics, pieces: int, layer: tuple[int, int]) -> Beam:
     """A beam with room for `pieces` that heats the lattice cells layer[0] <= z < layer[1]."""
     width = 2 * ceil(3 * optics.radius / optics.cell) + 2
     return Beam(
-        0, np.zeros((pieces, 2), np.int64), np.zeros((pieces, 2), np.int64),
-        np.zeros((pieces, 2, width)), np.zeros((pieces, 2, width)), np.zeros(pieces), layer,
+        0,
+        np.zeros((pieces, 2), np.int64),
+        np.zeros((pieces, 2), np.int64),
+        np.zeros((pieces, 2, width)),
+        np.zeros((pieces, 2, width)),
+        np.zeros(pieces),
+        layer,
     )
 
 
@@ -59,7 +66,7 @@ def spread_axis(centre, axis, optics, lower, upper):
     """
     low, high = optics.powder[axis]
     x = (centre - optics.origin[axis]) / optics.cell
-    reach = 3 * optics.radius / optics.cell
+    reach = 3 * optics.radius / optics.cell * (1 + TIE)
     first = max(int(ceil(x - reach - 0.5)), low)
     last = min(int(np.floor(x + reach - 0.5)), high - 1)
     width = optics.radius / optics.cell
@@ -67,8 +74,10 @@ def spread_axis(centre, axis, optics, lower, upper):
     for c in range(first, last + 1):
         a, b = c - x, c + 1 - x
         mass = 0.5 * (erf(sqrt(2.0) * b / width) - erf(sqrt(2.0) * a / width))
-        moment = width / (2 * sqrt(2 * pi)) * (
-            exp(-2 * a * a / (width * width)) - exp(-2 * b * b / (width * width))
+        moment = (
+            width
+            / (2 * sqrt(2 * pi))
+            * (exp(-2 * a * a / (width * width)) - exp(-2 * b * b / (width * width)))
         )
         upper[c - first] = moment - a * mass
         lower[c - first] = mass - upper[c - first]
@@ -96,7 +105,7 @@ def aim(beam, times, ends, power, span, optics):
             whole = times[segment + 1] - times[segment]
             step = ends[segment + 1] - ends[segment]
             travel = sqrt(step[0] ** 2 + step[1] ** 2) * (t1 - t0) / whole
-            parts = max(int(ceil(travel / (0.25 * optics.radius))), 1)
+            parts = max(int(ceil(4 * travel / optics.radius - TIE)), 1)
             energy += power[segment] * (t1 - t0)
             for part in range(parts):
                 where = (t0 + (part + 0.5) / parts * (t1 - t0) - times[segment]) / whole
@@ -142,7 +151,9 @@ def add_beam(beam, corner, active, n, flux):
 def beam_room(path, step: float, radius: float) -> int:
     """The most pieces that a step of `step` seconds along the path can have."""
     moving = np.diff(path.times) > 0
-    speed = np.linalg.norm(np.diff(path.ends, axis=0)[moving], axis=1) / np.diff(path.times)[moving]
+    speed = (
+        np.linalg.norm(np.diff(path.ends, axis=0)[moving], axis=1) / np.diff(path.times)[moving]
+    )
     # Segments that start within any window of one step:
     later = np.searchsorted(path.times, path.times + step, side="right")
     events = int((later - np.arange(len(path.times))).max()) + 2

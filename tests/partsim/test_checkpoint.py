@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 
@@ -12,6 +11,8 @@ from partsim.errors import UserError
 from partsim.output.checkpoint import (
     Checkpoint, latest, load_blocks, load_extra, load_header, load_rows, save,
 )
+from partsim.output.snapshot import write_snapshot
+from tests.blocks import share
 from tests.processes import environment_outside_mpi
 
 COUNTS = {1: [11], 2: [4, 7], 3: [4, 0, 7]}
@@ -152,11 +153,25 @@ def test_every_truncation_is_noticed(comm, shared_tmp):
             load_header(short)
 
 
-def test_file_of_another_program_is_refused(tmp_path):
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["header"] = "{}"
-    with pytest.raises(UserError, match="not a checkpoint of this version"):
-        load_header(tmp_path / "other.h5")
+def test_no_flipped_bit_passes(comm, shared_tmp):
+    """Wherever it is: in the values, in what HDF5 keeps about them, or in the checksums."""
+    path = save(comm, shared_tmp, "x", state(comm))
+    comm.Barrier()
+    content, random = path.read_bytes(), np.random.default_rng(comm.rank)
+    spoilt = shared_tmp / f"spoilt_{comm.rank}.h5"
+    for place in random.integers(0, len(content), 200):
+        changed = bytearray(content)
+        changed[place] ^= 1 << random.integers(8)
+        spoilt.write_bytes(changed)
+        with pytest.raises(UserError, match="spoilt.* is damaged"):
+            load_rows(spoilt, 0, BLOCKS)
+
+
+def test_snapshot_is_no_checkpoint(comm, shared_tmp):
+    write_snapshot(comm, shared_tmp / "x.hdf", share(comm), 0.0)
+    comm.Barrier()
+    with pytest.raises(UserError, match="x.hdf is not a checkpoint of this version"):
+        load_header(shared_tmp / "x.hdf")
 
 
 KILLED = """

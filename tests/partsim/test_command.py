@@ -1,6 +1,5 @@
 """The command line: what each verb calls, where it writes, and one line for each mistake."""
 import json
-import math
 import os
 import subprocess
 import sys
@@ -155,11 +154,19 @@ def test_wrong_words_are_told_in_one_line(folder):
     assert refusal("info", folder / "none") == f"{folder / 'none'} does not exist"
     assert "--json" in refusal("info", job, "--json", folder / "none" / "a.json")
     assert refusal("phases", folder / "none.csv") == f"{folder / 'none.csv'} does not exist"
-    assert refusal("phases", job, "--martensite", "1.5") == (
-        "--martensite = 1.5, but it must be between 0 and 1")
-    assert "at most 1" in refusal("phases", job, "--martensite", "0.6", "--alpha-stable", "0.6")
-    assert "nan" in refusal("phases", job, "--martensite", math.nan)
     assert "own.toml cannot be read" in refusal("phases", job, "--material", folder / "own.toml")
+
+
+def test_wrong_history_is_told_once(folder, comm):
+    history = folder / "history.csv"
+    if comm.rank == 0:
+        history.write_text("time,temperature\n0,900\n1,300\n", encoding="utf-8")
+    comm.Barrier()
+    assert "no column time" in refusal("phases", folder / "part.toml")
+    for fraction in ("1.5", "nan", "-0.1"):
+        told = refusal("phases", history, "--martensite", fraction)
+        assert told.startswith(f"initial martensite = {fraction}, but it must be between 0 and 0.9")
+    assert not (folder / "history.out" / "phases.csv").exists()
 
 
 def test_info_of_a_folder_without_run(folder, comm):

@@ -98,7 +98,7 @@ def test_run_becomes_pictures(comm, tmp_path):
     for number, scanning in enumerate((True, False, False)):
         file = tmp_path / f"cube_{number}.hdf"
         view = hot_spot(everything()) if scanning else everything()
-        write_snapshot(comm, file, view, float(number), {**HEADER, "scanning": scanning})
+        write_snapshot(comm, file, view, float(number), {**HEADER, "scanning": scanning, "direction": [0, 0]})
         append_series(comm, tmp_path / "cube.hdf.series", file, float(number))
     written = render(tmp_path, tmp_path / "png")
     assert [path.name for path in written] == [

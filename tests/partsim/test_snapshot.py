@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from partsim.errors import UserError
+from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.slices import Snapshot
 from partsim.output.snapshot import append_series, cut_series, read_series, write_snapshot
 from tests.blocks import H, ORIGIN, SIZE, everything, layout, linear, share
@@ -187,5 +188,15 @@ def test_full_disk_leaves_the_former_file(comm, shared_tmp, full_disk_on_last_ra
 
 def test_foreign_file_is_refused(tmp_path):
     (tmp_path / "x.hdf").write_text("nothing")
-    with pytest.raises(UserError, match="x.hdf is not a snapshot"):
+    with pytest.raises(UserError, match="x.hdf is damaged or not a snapshot"):
         Snapshot(tmp_path / "x.hdf")
+    with pytest.raises(UserError, match="cannot read .*gone.hdf: No such file"):
+        Snapshot(tmp_path / "gone.hdf")
+
+
+def test_checkpoint_is_no_snapshot(comm, shared_tmp):
+    state = Checkpoint({}, nodes={"temperature": np.zeros((2, 5, 5, 5))})
+    path = save(comm, shared_tmp, "x", state)
+    comm.Barrier()
+    with pytest.raises(UserError, match="is not a snapshot"):
+        Snapshot(path)

@@ -1,0 +1,86 @@
+"""Which mesh each layer will have, from the positions of the blocks alone.
+
+How far blocks merge depends on the fields of the build. Here they are taken to vary only at the
+surface of what the beam has melted, within MELT radii of the beam on both of its sides: no block
+that touches this shell merges, all others do as soon as growth, their siblings and the 2:1 balance
+allow. Blocks that the fields would split again are not foreseen.
+"""
+
+from collections.abc import Iterator
+from math import ceil
+
+import numpy as np
+
+from partsim import parallel
+from partsim.job import Job
+from partsim.mesh import growth
+from partsim.mesh.forest import Leaves
+from partsim.mesh.lattice import Lattice, make_lattice
+from partsim.mesh.nodes import number_nodes
+from partsim.mesh.partition import cut
+
+MELT = 2  # beam radii to both sides of the part's faces
+
+
+def job_lattice(job: Job) -> Lattice:
+    """The lattice of a job."""
+    size = np.array(job.part.size), np.array(job.plate.size)
+    return make_lattice(*size, (job.layers.thickness, job.layers.count), job.mesh)
+
+
+def touches_shell(leaves: Leaves, lattice: Lattice, width: int) -> np.ndarray:
+    """(n,) whether blocks overlap the part's faces thickened by `width` finest cells."""
+    edge = leaves.edge[:, None]
+    low = np.array([*(bounds[0] for bounds in lattice.part), lattice.plate])
+    high = np.array([*(bounds[1] for bounds in lattice.part), lattice.top(lattice.layers)])
+    outside = (leaves.corner + edge <= low - width) | (leaves.corner >= high + width)
+    within = (leaves.corner >= low + width) & (leaves.corner + edge <= high - width)
+    above_plate = leaves.corner[:, 2] >= lattice.plate
+    within[:, 2] = above_plate  # the next layer goes on where this one ends
+    return ~outside.any(axis=1) & ~within.all(axis=1)
+
+
+def layer_leaves(job: Job, lattice: Lattice) -> Iterator[Leaves]:
+    """The blocks during each layer from the first to job.layers.stop."""
+    band, width = job.mesh.fine_band, ceil(MELT * job.laser.radius / lattice.cell)
+    leaves = growth.plate_leaves(lattice, band)
+    for layer in range(1, job.layers.stop + 1):
+        grown = growth.with_layer(leaves, lattice, layer)
+        if len(grown) > len(leaves):
+            complete = grown.active(lattice.top(layer - 1)) == lattice.block
+            coarser = complete & ~touches_shell(grown, lattice, width)
+            coarser &= job.mesh.coarsen != "never"
+            wishes = np.zeros(len(grown), bool), coarser
+            grown = growth.adapted(grown, lattice, layer, band, wishes)
+        leaves = grown
+        yield leaves
+
+
+def count_nodes(leaves: Leaves, lattice: Lattice, layer: int) -> int:
+    """Nodes of a mesh that are not hanging; the ranks share the counting; collective."""
+    comm = parallel.world()
+    top = lattice.top(layer)
+    bounds = cut(leaves.active(top), comm.size)
+    nodes = number_nodes(leaves, top, bounds, comm.rank)
+    return parallel.global_sum(comm, nodes.n_total - nodes.n_ghost)
+
+
+def layer_meshes(job: Job) -> dict[str, np.ndarray]:
+    """Blocks, cells and nodes (layers,) from layers.start to layers.stop; collective.
+
+    Nodes are counted for five layers; in between, nodes per cell are interpolated.
+    """
+    lattice, first, last = job_lattice(job), job.layers.start, job.layers.stop
+    numbers = np.arange(first, last + 1)
+    counted = np.unique([first, min(first + 7, last), (first + last) // 2,
+                         last - (last - first) // 20, last])
+    blocks, cells, ratio = [], [], []
+    for layer, leaves in enumerate(layer_leaves(job, lattice), start=1):
+        if layer < first:
+            continue
+        blocks.append(len(leaves))
+        cells.append(int(leaves.active(lattice.top(layer)).sum()) * lattice.block**2)
+        if layer in counted:
+            ratio.append(count_nodes(leaves, lattice, layer) / cells[-1])
+    nodes = np.rint(np.interp(numbers, counted, ratio) * cells).astype(int)
+    return {"layer": numbers, "blocks": np.array(blocks), "cells": np.array(cells), "nodes": nodes}

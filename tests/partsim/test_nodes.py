@@ -1,0 +1,226 @@
+"""Nodes of a mesh with hanging ones on faces and edges, and what ranks share of them."""
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from partsim.mesh import local
+from partsim.mesh.mesh import Mesh
+from partsim.mesh.nodes import key_point, node_key
+from partsim.mesh.partition import cut, imbalance, owner_of
+from tests.meshes import (
+    alone, everywhere, nodal, node_points, noise, noisy, present, small_lattice, total,
+    varied_leaves, varied_mesh,
+)  # fmt: skip
+from tests.trilinear import Elements
+
+COMPILED_AND_PLAIN = pytest.mark.parametrize(
+    "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
+)
+CASES = [(4, 0, 1), (4, 3, 1), (4, 6, 2), (8, 5, 1)]  # block, layer, seed
+
+
+@pytest.fixture(params=CASES, ids=str)
+def mesh(request, comm):
+    """A mesh on all ranks; blocks at its top are partly active unless it is the bare plate."""
+    block, layer, seed = request.param
+    made = varied_mesh(comm, layer, block, seed)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def elements(mesh):
+    return Elements(mesh.leaves, mesh.top)
+
+
+def linear(points):
+    return 300 + points @ np.array([2.0, -3.0, 5.0])
+
+
+def free_entries(mesh):
+    """(nb, (B+1)^3) which places of this rank's blocks read a node of the vector."""
+    tables, free = mesh.nodes.tables, np.zeros(mesh.block_shape(), bool)
+    for block in range(mesh.n_blocks):
+        entries = slice(*tables.surface_first[block : block + 2])
+        waste = tables.surface_slot[entries] == mesh.nodes.n_surface
+        positions = tables.positions[tables.active[block]][: len(waste)]
+        free[block, positions] = ~waste
+        inner = np.zeros(3 * (mesh.lattice.block + 1,), bool)
+        inner[1 : tables.active[block], 1:-1, 1:-1] = True
+        free[block] |= inner.ravel()
+    return free
+
+
+def test_nodes_are_the_corners_of_cells_that_do_not_hang(mesh, elements):
+    free, points = free_entries(mesh), node_points(mesh)
+    vertices = elements.at(points[present(mesh)])
+    np.testing.assert_array_equal(free[present(mesh)], ~elements.hanging[vertices])
+    assert not free[~present(mesh)].any()
+    keys = np.unique(everywhere(mesh, node_key(points[free])))
+    np.testing.assert_array_equal(keys, np.sort(node_key(elements.points[~elements.hanging])))
+    assert mesh.total_nodes == len(keys)
+
+
+def test_each_place_of_the_vector_is_one_node(mesh):
+    """Different blocks agree on where a node is, and no two nodes share a place."""
+    vector = nodal(mesh, lambda points: node_key(points).astype(float))
+    free = free_entries(mesh)
+    keys = node_key(node_points(mesh))[free]
+    np.testing.assert_array_equal(mesh.to_blocks(vector)[free], keys)
+    assert len(np.unique(vector)) == mesh.nodes.n_total == len(np.unique(keys))
+    np.testing.assert_array_equal(vector[: mesh.nodes.n_surface], mesh.nodes.key)
+
+
+def test_every_node_has_one_owner(mesh):
+    vector = nodal(mesh, lambda points: node_key(points).astype(float))
+    owned = everywhere(mesh, vector[mesh.owned])
+    assert len(owned) == len(np.unique(owned)) == mesh.total_nodes
+    ghosts = vector[: mesh.nodes.n_ghost]
+    lower = np.concatenate(
+        [part for rank, part in enumerate(mesh.comm.allgather(vector[mesh.owned]))
+         if rank < mesh.rank] or [np.zeros(0)]
+    )
+    assert np.isin(ghosts, lower).all()  # the lowest rank that touches a node owns it
+
+
+def test_linear_field_is_exact_at_hanging_nodes(mesh):
+    values = mesh.to_blocks(nodal(mesh, linear))
+    shown = present(mesh)
+    np.testing.assert_allclose(values[shown], linear(node_points(mesh))[shown], rtol=1e-14)
+
+
+def test_hanging_nodes_lie_on_the_coarse_side(mesh, elements):
+    """For any field: the values in all blocks are those of the constraints put together by hand."""
+    def random(points):
+        return noise(points, 3)
+
+    values = mesh.to_blocks(nodal(mesh, random))
+    expected = elements.constraints @ random(elements.points[~elements.hanging])
+    shown = present(mesh)
+    at = elements.at(node_points(mesh)[shown])
+    np.testing.assert_allclose(values[shown], expected[at], rtol=1e-14)
+    some = np.arange(0, mesh.n_blocks, 3)
+    np.testing.assert_array_equal(
+        mesh.some_blocks(nodal(mesh, random), some)[shown[some]], values[some][shown[some]]
+    )
+
+
+def test_collecting_is_the_transpose_of_interpolating(mesh, elements):
+    """sum v . to_blocks(u) over blocks = assemble(v) . u, and as the constraints say."""
+    u = noisy(mesh, -1, 1, 5)
+    v = np.where(present(mesh), noise(node_points(mesh), 6) - 0.5, 0.0)
+    left = mesh.comm.allreduce(float((v * mesh.to_blocks(u)).sum()))
+    assembled = mesh.assemble(v.copy())
+    assert total(mesh, assembled * u) == pytest.approx(left, rel=1e-12)
+    rows = everywhere(mesh, v), everywhere(mesh, node_points(mesh)), everywhere(mesh, present(mesh))
+    full = np.bincount(elements.at(rows[1][rows[2]]), rows[0][rows[2]], len(elements.points))
+    expected = np.zeros(len(elements.points))
+    expected[~elements.hanging] = elements.constraints.T @ full
+    free = free_entries(mesh)
+    at = elements.at(node_points(mesh)[free])
+    np.testing.assert_allclose(mesh.to_blocks(assembled)[free], expected[at], atol=1e-13)
+
+
+def test_volume_and_area_of_the_nodes(mesh, elements):
+    expected = np.zeros(len(elements.points))
+    expected[~elements.hanging] = elements.volume(mesh.lattice.cell)
+    free = free_entries(mesh)
+    at = elements.at(node_points(mesh)[free])
+    np.testing.assert_allclose(mesh.to_blocks(mesh.volume)[free], expected[at], rtol=1e-13)
+    z = key_point(mesh.nodes.key)[:, 2]
+    assert np.isin(z[mesh.area > 0], [mesh.top, mesh.lattice.plate]).all()
+    np.testing.assert_array_equal(mesh.bottom, np.flatnonzero(z == 0))
+
+
+def test_any_rank_sees_the_sums_and_ghosts_of_one_rank_bit_for_bit(mesh):
+    serial = alone(mesh)
+    assert serial.total_nodes == mesh.total_nodes and serial.nodes.n_ghost == 0
+    for assembled in ("assemble", "largest"):
+        parts = []
+        for each in (mesh, serial):
+            vector = getattr(each, assembled)(noise(node_points(each), 7) - 0.3)
+            parts.append(each.to_blocks(vector))
+        shown = present(mesh)
+        np.testing.assert_array_equal(parts[0][shown], parts[1][mesh.own][shown])
+    for name in ("volume", "bottom", "area"):
+        vectors = [np.zeros(each.nodes.n_total) for each in (mesh, serial)]
+        for each, vector in zip((mesh, serial), vectors):
+            if name == "bottom":
+                vector[each.bottom] = 1
+            else:
+                vector[: len(getattr(each, name))] = getattr(each, name)
+        blocks = mesh.to_blocks(vectors[0]), serial.to_blocks(vectors[1])[mesh.own]
+        np.testing.assert_array_equal(*(rows[present(mesh)] for rows in blocks))
+
+
+def test_slots_are_left_empty_by_a_sum(mesh):
+    contributions = np.zeros(mesh.nodes.n_slots)
+    local.add_blocks(
+        np.ones(mesh.block_shape()), mesh.nodes.tables, contributions, np.zeros(mesh.nodes.n_total)
+    )
+    mesh.halo.sum(contributions)
+    assert (contributions[: mesh.nodes.n_surface] > 0).all()
+    assert (contributions[mesh.nodes.n_surface + 1 :] == 0).all()
+
+
+def test_ghosts_get_the_values_of_their_owners(mesh):
+    vector = nodal(mesh, lambda points: noise(points, 9))
+    expected, ghosts = vector.copy(), slice(mesh.nodes.n_ghost)
+    vector[ghosts] = -1.0
+    mesh.halo.to_ghosts(vector)
+    np.testing.assert_array_equal(vector, expected)
+
+
+def test_ranks_meet_at_hanging_nodes(mesh):
+    """The meshes of these tests are worth something on several ranks."""
+    ghosts = mesh.comm.allreduce(mesh.nodes.n_ghost)
+    across = mesh.comm.allreduce(mesh.hanging_across)
+    assert (across > 0) == (ghosts > 0) == (mesh.comm.size > 1)
+
+
+def test_every_kind_of_hanging_side_occurs():
+    hanging = varied_mesh(MPI.COMM_SELF, 3).nodes.hanging
+    assert np.bitwise_or.reduce(hanging) == (1 << 18) - 1
+    assert ((hanging & 63 == 0) & (hanging > 0)).any()  # an edge alone
+
+
+def test_rank_without_blocks(comm):
+    """Fewer blocks than ranks: the last rank owns all, or the first."""
+    leaves = varied_leaves(small_lattice(), 2)
+    for empty_first in (True, False):
+        bounds = np.zeros(comm.size + 1, np.int64)
+        bounds[comm.size if empty_first else 1 :] = len(leaves)
+        mesh = Mesh(comm, small_lattice(), leaves, 2, bounds)
+        assert mesh.total_nodes == (~Elements(leaves, mesh.top).hanging).sum()
+        assert total(mesh, mesh.volume) == pytest.approx(
+            (48 * 48 * 32 + 16 * 16 * 2) * mesh.lattice.cell**3, rel=1e-13
+        )
+        mesh.close()
+
+
+@COMPILED_AND_PLAIN
+@pytest.mark.parametrize("size", [4, 8])
+@pytest.mark.parametrize("bits", [*(1 << bit for bit in range(18)), 5, 63, (1 << 18) - 1])
+def test_interpolation_and_its_transpose_within_a_block(pick, size, bits):
+    random = np.random.default_rng(bits)
+    u, v = random.random((2, (size + 1) ** 3))
+    up, down = u.copy(), v.copy()
+    pick(local.interpolate)(up, bits, size)
+    pick(local.restrict)(down, bits, size)
+    moved = down != v
+    assert moved.any() and down.sum() == pytest.approx(v.sum(), rel=1e-13)
+    assert u @ down == pytest.approx(v @ up, rel=1e-13)
+    assert not down[up != u].any()  # what hung is empty now
+
+
+def test_cut_deals_out_equal_work():
+    weight = np.random.default_rng(1).integers(1, 5, 1000)
+    for ranks in (1, 2, 3, 7):
+        bounds = cut(weight, ranks)
+        assert bounds[0] == 0 and bounds[-1] == 1000 and (np.diff(bounds) > 0).all()
+        shares = [weight[a:b].sum() for a, b in zip(bounds, bounds[1:])]
+        assert max(shares) - min(shares) <= 2 * 4
+        assert imbalance(weight, bounds) == pytest.approx(max(shares) / np.mean(shares))
+        owners = owner_of(bounds, np.arange(1000))
+        np.testing.assert_array_equal(np.bincount(owners), np.diff(bounds))
