@@ -26,6 +26,8 @@ STAGES = {
     "build": 6,
     "plan": 6,
     "estimate": 6,
+    "program": 6,
+    "site": 6,
     "info": 6,
     "command": 7,
     "__main__": 7,

@@ -120,22 +120,22 @@ class AveragedBuild:
         return float(self.conduction.capacity @ self.state[:-1]) / QUARTER
 
     @property
+    def surface(self) -> float:
+        """K, mean temperature of the uppermost cells."""
+        return float(self.conduction.means(self.state)[-1])
+
+    @property
     def lost_to_plate(self) -> float:
         """J that have left through the plate's bottom."""
         return float(self.state[-1]) / QUARTER
 
-    def means(self) -> np.ndarray:
-        """(nz,) K, mean temperature over the part's cross-section in each level of cells."""
-        level, area = self.conduction.level, self.conduction.area
-        return np.bincount(level, area * self.state[:-1]) / np.bincount(level, area)
-
     def at_heights(self, z: np.ndarray) -> np.ndarray:
         """Mean temperatures at heights z."""
-        return np.interp(z, self.grid.levels(self.layer), self.means())
+        return np.interp(z, self.grid.levels(self.layer), self.conduction.means(self.state))
 
     def add_layer(self) -> tuple[float, Effect]:
-        """Lays, scans and cools a layer; then mean temperature of the top in K, and the scan's effect."""
-        effect = self.effects.at(self.means()[-1])
+        """Lays, scans and cools a layer; the surface's temperature then, and the scan's effect."""
+        effect = self.effects.at(self.surface)
         self.lay()
         path = layer_path(self.job, self.layer)
         energy = (1 - effect.lost_share) * path.energy()
@@ -143,7 +143,7 @@ class AveragedBuild:
         self.pass_time(path.duration, energy / path.duration, self.layer - 1)
         self.quench(effect.depth)
         self.pass_time(self.job.layers.dwell, 0.0, self.layer)
-        return float(self.means()[-1]), effect
+        return self.surface, effect
 
     def quench(self, depth: float) -> None:
         """What has been laid last, and what lies above a depth, is beta that cools to its mean."""
@@ -176,15 +176,14 @@ class AveragedBuild:
             return
         steps = max(FEWEST, ceil(duration / LONGEST))
         dt = duration / steps
-        level, area = self.conduction.level, self.conduction.area
-        top = np.where(level == level[-1], area, 0.0)
+        top = self.conduction.area * (self.conduction.level == self.conduction.level[-1])
+        extent = self.conduction.extent[-1]
         below = PhaseFields(*(values[:layers] for values in self.phases))
         for _ in range(steps):
-            surface = self.means()[-1]
-            radiated = self.emission * (surface**4 - self.ambient**4) * top.sum()
-            self.radiated += radiated * dt / QUARTER
-            heating = (QUARTER * power - radiated) * top / top.sum()
-            self.state = self.conduction.advance(self.state, heating, dt)
+            radiation = self.emission * (self.surface**4 - self.ambient**4)
+            self.radiated += radiation * extent * dt / QUARTER
+            flux = QUARTER * power / extent - radiation
+            self.state = self.conduction.advance(self.state, flux * top, dt)
             self.phase_step(below, self.at_heights(self.middles[:layers]), dt)
 
     def cool_finally(self) -> None:

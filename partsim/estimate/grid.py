@@ -16,6 +16,9 @@ from partsim.job import Job
 
 CELL = 5e-4  # m, wanted edge of a cell
 LEAST = 4  # cells at least across half the part, over its height and over the plate's
+# beam radii to which the scan consolidates more than the part on each side; scan-resolved runs of
+# small blocks of Ti-6Al-4V gave 0.4 to 0.8
+BEYOND = 0.75
 
 
 class Property(NamedTuple):
@@ -38,7 +41,7 @@ class Grid:
 
     width    x: (nx,), y: (ny,)  m, from the plate's rim to the part's centre
     plate    (np,)  m, heights of the plate's cells, from the bottom
-    inside   x: (nx,), y: (ny,)  whether a column of cells lies in the part
+    inside   x: (nx,), y: (ny,)  whether a column of cells lies in what the scan consolidates
     powder   the same for the part with its powder rim
     layer    m, thickness of a layer
     group    layers in a cell of the part
@@ -64,7 +67,7 @@ class Grid:
 
     @property
     def footprint(self) -> np.ndarray:
-        """(ny, nx) m^2, area of the columns of cells in the part, 0 outside."""
+        """(ny, nx) m^2, area of the columns of cells that the scan consolidates, 0 outside."""
         x, y = (width * inside for width, inside in zip(self.width, self.inside, strict=True))
         return y[:, None] * x
 
@@ -83,7 +86,9 @@ def make_grid(job: Job) -> Grid:
     widths, insides, powders = [], [], []
     for part, plate in zip(job.part.size[:2], job.plate.size[:2], strict=True):
         rim = min(job.mesh.powder_rim, (plate - part) / 2)
-        pieces = [divided((plate - part) / 2 - rim), divided(rim), divided(part / 2, LEAST)]
+        beyond = min(BEYOND * job.laser.radius, rim)
+        lengths = ((plate - part) / 2 - rim, 1), (rim - beyond, 1), (part / 2 + beyond, LEAST)
+        pieces = [divided(*length) for length in lengths]
         place = np.repeat([0, 1, 2], [len(piece) for piece in pieces])
         widths.append(np.concatenate(pieces))
         insides.append(place == 2)
@@ -102,6 +107,7 @@ class Conduction:
 
     level     (n,)  which cell over the height
     area      (n,)  m^2, horizontal, 0 beside the part
+    extent    (nz,) m^2, sum of the areas of a level
     capacity  (n,)  J/K
     rates     (n+1, n+1) sparse, 1/s; the last row in W/K
     limit     s, longest stable step of forward Euler (Gershgorin)
@@ -116,6 +122,7 @@ class Conduction:
         active = conductivity > 0
         self.level = np.nonzero(active)[0]
         self.area = np.broadcast_to(grid.footprint, active.shape)[active]
+        self.extent = np.bincount(self.level, self.area)
         self.capacity = material.volumetric * volume[active]
         cells = np.flatnonzero(active)
         matrix = laplacian(conductivity, edges, volume)[cells][:, cells]
@@ -128,6 +135,10 @@ class Conduction:
         self.rates = sparse.block_array([[inner, None], [last, sparse.csr_array((1, 1))]], format="csr")
         self.supply = np.append(outflow / self.capacity, -outflow.sum()) * (bottom or 0.0)
         self.limit = 1 / np.abs(inner.diagonal()).max()
+
+    def means(self, state: np.ndarray) -> np.ndarray:
+        """(nz,) K, mean temperature over what the scan consolidates in each level."""
+        return np.bincount(self.level, self.area * state[:-1]) / self.extent
 
     def advance(self, state: np.ndarray, power: np.ndarray, duration: float) -> np.ndarray:
         """The unknowns (n+1,) after a time with power (n,) W into the cells.

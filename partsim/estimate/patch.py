@@ -35,6 +35,7 @@ STEADY = (0.25, 0.75)  # share of a line that counts
 FIRST_STEADY = LINES // 2
 SAFETY = 0.9  # of the explicit stability limit
 TRIED = (293.0, 750.0)  # K
+Size = tuple[float, int]
 
 
 class Effect(NamedTuple):
@@ -70,9 +71,10 @@ class Patch:
     peak         (nodes,) K, the highest so far
     """
 
-    def __init__(self, job: Job, material: Material, temperature: float):
+    def __init__(self, job: Job, material: Material, temperature: float, size: Size = (LENGTH, LINES)):
+        """size  m, length of a line, and number of lines"""
         self.job, self.ledger, self.timers = job, Ledger(), Timers()
-        lattice = self.lattice = patch_lattice(job)
+        lattice = self.lattice = patch_lattice(job, size)
         leaves = growth.with_layer(growth.plate_leaves(lattice, job.mesh.fine_band), lattice, 1)
         none = np.zeros(len(leaves), bool)
         leaves = growth.adapted(leaves, lattice, 1, job.mesh.fine_band, (none, none))
@@ -98,21 +100,25 @@ class Patch:
         return ScanPath(ends, np.array([0.0, length / self.job.laser.speed]),
                         np.array([self.job.laser.power]))
 
-    def scan(self, number: int) -> tuple[float, float]:
-        """Scans one line and waits for the next; J absorbed and J lost in its steady part."""
-        path, step = self.line(number), self.job.time.step
+    def beam(self, path: ScanPath) -> Explicit:
+        """Steps of the job's base step along a path."""
         optics = Optics(
             self.job.laser.radius, self.lattice.cell, self.lattice.origin[:2], self.lattice.powder
         )
-        beam = Explicit(self.heat, step, self.ledger, self.timers).aim_at(path, optics)
-        ticks = ticks_of(path.duration, step)
+        beam = Explicit(self.heat, self.job.time.step, self.ledger, self.timers)
+        return beam.aim_at(path, optics)
+
+    def scan(self, number: int) -> tuple[float, float]:
+        """Scans one line and waits for the next; J absorbed and J lost in its steady part."""
+        path = self.line(number)
+        beam, ticks = self.beam(path), ticks_of(path.duration, self.job.time.step)
         account = []
         for tick in range(ticks):
             if tick in (int(STEADY[0] * ticks), int(STEADY[1] * ticks)):
                 account.append((self.ledger.laser.value, self.ledger.lost_top.value))
-            beam.step(self.temperature, tick * step)
+            beam.step(self.temperature, tick * beam.dt)
             np.maximum(self.peak, self.temperature, out=self.peak)
-        self.wait(self.period - ticks * step)
+        self.wait(self.period - ticks * beam.dt)
         before, after = np.array(account)
         return tuple(after - before)
 
@@ -148,13 +154,14 @@ class Patch:
         self.comm.Free()
 
 
-def patch_lattice(job: Job) -> Lattice:
+def patch_lattice(job: Job, size: Size) -> Lattice:
     """The lattice of the patch: its lines along x fill the plate, which is made of root blocks."""
     block = job.mesh.block * job.mesh.cell
     depth = max(0, int(log2(MARGIN / block) + 1e-9)) if MARGIN > block else 0
     root = block * 2**depth
-    field = LINES * job.scan.hatch
-    wanted = np.array([LENGTH, field + 2 * MARGIN, DEPTH])
+    length, lines = size
+    field = lines * job.scan.hatch
+    wanted = np.array([length, field + 2 * MARGIN, DEPTH])
     plate = np.ceil(wanted / root - 1e-9) * root
     mesh = job.mesh.model_copy(update={"levels": depth + 1, "powder_rim": MARGIN / 2})
     part = np.array([plate[0], field, job.layers.thickness])

@@ -44,7 +44,7 @@ def deviation(values, counts, step, size, work):
 
 @njit(cache=True)
 def consolidated_nodes(consolidated, size, counts):
-    """counts ((B+1)^3,) = whether a node touches an at least half consolidated cell of the block."""
+    """counts ((B+1)^3,) = whether a node touches a cell of the block with r_c >= 0.5."""
     pitch = size + 1
     counts[:] = False
     for k in range(size):

@@ -144,7 +144,7 @@ class Mesh:
             for y in (0, 1):
                 for x in (0, 1):
                     plane[y : y + size, x : x + size] += quarter
-        return area.reshape(self.n_blocks, -1)
+        return area.reshape(self.block_shape())
 
     def close(self) -> None:
         """Frees the communication of this mesh."""

@@ -71,6 +71,18 @@ def look(work, dt, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
+def admit(work, law):
+    """(30) at the old temperature in lanes above alpha_end.
+
+    It changes only a state that was interpolated between others, and that (27) would take below 0.
+    """
+    for i in range(WIDTH):
+        T_old, X_as, X_am = work[BEFORE + i], work[ALPHA + i], work[MARTENSITE + i]
+        X_am = heated(X_as, X_am, equilibrium(T_old, law), T_old > law.alpha_end)
+        work[MARTENSITE + i] = X_am
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def evaluate(work, temperature, hot, forming, law):
     """EQUILIBRIUM, SATURATION (0 unless `forming`) and SLOWNESS at the temperatures in a row."""
     fill(work, EQUILIBRIUM, law.largest_alpha)

@@ -21,6 +21,7 @@ from .batch import (
     ROWS,
     SHIFT,
     WIDTH,
+    admit,
     crank_nicolson,
     euler,
     look,
@@ -59,10 +60,13 @@ def advance(state, dt, law, substeps):
     whole = n // WIDTH * WIDTH
     failed = sweep(tuple(values[:whole].reshape(-1, WIDTH) for values in state), dt, law, substeps)
     if whole < n:
-        rest = tuple(values[whole + np.arange(WIDTH) % (n - whole)][None] for values in state)
+        idle_point = (law.largest_alpha, 0.0, 0.0, law.martensite_end, law.martensite_end)
+        rest = tuple(np.full((1, WIDTH), value) for value in idle_point)
+        for values, padded in zip(state, rest):
+            padded[0, : n - whole] = values[whole:]
         failed += sweep(rest, dt, law, substeps)
-        for values, new in zip(state[:4], rest):
-            values[whole:] = new[0, : n - whole]
+        for values, padded in zip(state[:4], rest):
+            values[whole:] = padded[0, : n - whole]
     return failed
 
 
@@ -79,6 +83,7 @@ def sweep(state, dt, law, substeps):
             if needs[0]:
                 for i in range(WIDTH):
                     work[SHIFT + i] = Y[b, i]
+                admit(work, law)
             if substeps == 0:
                 euler(work, dt, needs, law)
             else:

@@ -227,8 +227,16 @@ def dissolution_start(
     return 0.0, 0.0 if acts else state.Y, 1.0
 
 
+def admit(state: Phases, T_old: float, law: PhaseLaw) -> Phases:
+    """(30) at the old temperature: it changes only a state interpolated between others."""
+    if T_old <= law.alpha_end:
+        return state
+    return state._replace(X_am=heat(state.X_as, state.X_am, T_old, law))
+
+
 def explicit_step(state: Phases, T_old: float, T: float, dt: float, law: PhaseLaw) -> Phases:
     """(41), (42), the rates at the new temperature."""
+    state = admit(state, T_old, law)
     if state.X_as == 0:
         X_as, X_am, _ = start_growth(state.X_am, T, dt, law)
         return finish(X_as, X_am, state.Y, T_old, T, law)
@@ -242,6 +250,7 @@ def crank_nicolson_step(
     state: Phases, T_old: float, T: float, dt: float, law: PhaseLaw
 ) -> Phases:
     """(43), (44) by the fixed point (45)-(49). Raises ArithmeticError where it is not found."""
+    state = admit(state, T_old, law)
     if state.X_as == 0:
         X_as, X_am, _ = start_growth(state.X_am, T, dt, law)
         return finish(X_as, X_am, state.Y, T_old, T, law)

@@ -11,7 +11,7 @@ from .source import Beam, Optics, aim, beam_room, empty_beam
 
 
 def stable_step(cell: float, diffusivity: float) -> float:
-    """The largest stable dt, h^2 / (2 alpha): the lumped operator's largest symbol is 4 alpha/h^2."""
+    """The largest stable dt, h^2 / (2 alpha): the lumped operator's largest symbol 4 alpha/h^2."""
     return cell**2 / (2 * diffusivity)
 
 

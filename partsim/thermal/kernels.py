@@ -115,7 +115,7 @@ def conduct(values, kappa, scale, active, size, corners, flux):
 
 @njit(cache=True)
 def consolidate(values, active, size, law, consolidated, kappa):
-    """Per cell, eqs. (2)-(5): r_c <- max(r_c, g(mean T)), kappa = k_p (1-r_c) + k_m g + k_s (r_c-g).
+    """Per cell, (2)-(5): r_c <- max(r_c, g(mean T)), kappa = k_p (1-r_c) + k_m g + k_s (r_c-g).
 
     Returns the smallest r_c of the block's active cells, 0 if some cells are not active yet.
     """
@@ -146,19 +146,38 @@ def consolidate(values, active, size, law, consolidated, kappa):
 
 
 @njit(cache=True)
+def any_hotter(values, count, limit):
+    """Whether one of the first `count` values exceeds the limit."""
+    hotter = 0
+    for n in range(count):
+        hotter |= np.int64(values[n] > limit)
+    return hotter != 0
+
+
+@njit(cache=True)
+def cold_kappa(active, size, law, consolidated, kappa):
+    """What `consolidate` gives where no node is above the solidus: g = 0, r_c stays."""
+    n, pitch, width = len(size), len(size) + 1, slab(size)
+    k_powder, k_solid = law[0], law[2]
+    for k in range(active):
+        for j in range(n):
+            cell, target = (k * n + j) * n, k * width + j * pitch
+            for i in range(n):
+                r = consolidated[cell + i]
+                kappa[target + i] = k_powder * (1.0 - r) + k_solid * r
+
+
+@njit(cache=True)
 def block_kappa(block, conduction, work):
-    """The conductivity of a block whose temperatures are in work.values; renews r_c and `solid`."""
+    """The conductivity of a block with the temperatures work.values; renews r_c and `solid`."""
     if conduction.solid[block]:
         return work.solid_kappa
-    least = consolidate(
-        work.values,
-        conduction.tables.active[block],
-        conduction.size,
-        conduction.law,
-        conduction.consolidated[block],
-        work.kappa,
-    )
-    law = conduction.law
+    size, law, active = conduction.size, conduction.law, conduction.tables.active[block]
+    consolidated = conduction.consolidated[block]
+    if not any_hotter(work.values, (len(size) + 1) ** 2 * (active + 1), law[3]):
+        cold_kappa(active, size, law, consolidated, work.kappa)
+        return work.kappa
+    least = consolidate(work.values, active, size, law, consolidated, work.kappa)
     conduction.solid[block] = least == 1.0 and law[1] == law[2]
     return work.kappa
 

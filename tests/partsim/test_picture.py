@@ -74,7 +74,8 @@ def test_edges_of_cells_in_a_cut_are_those_of_the_lattice(snapshot):
     coarse = 2 * (5 * 8 + 5 * 8)
     fine = 4 * (5 * 4 + 5 * 4) + 4 * (5 * 4 + 5 * 2)  # the upper blocks are two cells high
     assert length == pytest.approx(coarse + fine)
-    assert lines.reshape(-1, 2).min(axis=0) == pytest.approx(ORIGIN[[0, 2]])
+    assert lines.min(axis=(0, 1)) == pytest.approx(ORIGIN[[0, 2]])
+    assert lines.max(axis=(0, 1)) == pytest.approx(ORIGIN[[0, 2]] + H * np.array([16, 14]))
 
 
 def test_hottest_point_is_found(comm, shared_tmp):
@@ -98,7 +99,8 @@ def test_run_becomes_pictures(comm, tmp_path):
     for number, scanning in enumerate((True, False, False)):
         file = tmp_path / f"cube_{number}.hdf"
         view = hot_spot(everything()) if scanning else everything()
-        write_snapshot(comm, file, view, float(number), {**HEADER, "scanning": scanning, "direction": [0, 0]})
+        header = {**HEADER, "scanning": scanning, "direction": [0.0, 0.0]}
+        write_snapshot(comm, file, view, float(number), header)
         append_series(comm, tmp_path / "cube.hdf.series", file, float(number))
     written = render(tmp_path, tmp_path / "png")
     assert [path.name for path in written] == [

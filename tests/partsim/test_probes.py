@@ -119,7 +119,7 @@ def test_resume_drops_later_rows_and_a_torn_one(comm, shared_tmp):
     comm.Barrier()
     if comm.rank == 0:
         with open(table.path, "a") as file:
-            file.write("2,0.2")
+            file.write("3,0.3,las")
     table.resume(3)
     table.extend([[np.int64(4), np.float64(1) / 3, "cooling"]])
     comm.Barrier()

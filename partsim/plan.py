@@ -1,0 +1,190 @@
+"""What a job will cost and what to expect of it, told before it runs."""
+
+from math import ceil, log
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partsim import parallel
+from partsim.estimate.average import Estimate, estimate
+from partsim.estimate.meshes import layer_meshes
+from partsim.estimate.patch import Effects, Patch, measured_effects, phase_law
+from partsim.job import Job
+from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES, stability_limit
+from partsim.part import material as materials
+from partsim.part.material import Material
+from partsim.phase.integrate import PhaseFields, make_phase_step
+from partsim.program import Stretch, final_stretch, layer_stretch
+
+WIDEST = 160  # cells along the edges of the patch on which the kernels are timed
+TRIALS = 30
+EXPLICIT = 0.9  # of the stability limit: longer steps are implicit
+ITERATION = 1.5  # explicit steps that an iteration of the linear solver costs
+LARGEST_CHANGE = 1e3  # K, in an implicit step, from which the solver begins
+MILLIMETRE = 1e-3
+
+
+class Speeds(NamedTuple):
+    """Seconds per node: of an explicit step, of a phase step with the laser on, and without."""
+
+    thermal: float
+    laser_phases: float
+    cooling_phases: float
+
+
+class Work(NamedTuple):
+    """Steps of a layer, and what each node costs in it.
+
+    laser, cooling     steps
+    implicit           how many of the latter are implicit
+    thermal, phases    s per node
+    """
+
+    laser: int
+    cooling: int
+    implicit: int
+    thermal: float
+    phases: float
+
+
+def plan(job: Job) -> dict[str, Any]:
+    """Cost and outcome of a checked job; collective, as many ranks as will run it.
+
+    Not in the wall time: output, adaptation of the mesh, the memory that ranks share, imbalance.
+    """
+    material = materials.load(job.material, job.path.parent)
+    meshes = layer_meshes(job)
+    speeds = measured_speeds(job, material)
+    effects = measured_effects(job, material)
+    expected = estimate(job, material, effects)
+    stretches = [layer_stretch(job, layer) for layer in meshes["layer"].tolist()]
+    works = [work_of(stretch, job, material, speeds) for stretch in stretches]
+    final = work_of(final_stretch(job), job, material, speeds)
+    return {
+        "job": str(job.path),
+        **cost(job, meshes, [*works, final]),
+        "calibration": calibration(speeds, effects),
+        "layers": layer_rows(job, meshes, works, expected),
+        "heights": height_rows(expected),
+    }
+
+
+def cost(job: Job, meshes: dict[str, np.ndarray], works: list[Work]) -> dict[str, Any]:
+    """Size, steps, memory and wall time of the run; `works` has the final cooling last."""
+    ranks = parallel.world().size
+    nodes = np.append(meshes["nodes"], meshes["nodes"][-1])
+    seconds = {
+        "thermal": float(nodes @ [work.thermal for work in works]) / ranks,
+        "phase": float(nodes @ [work.phases for work in works]) / ranks,
+    }
+    return {
+        "ranks": ranks,
+        **{name: int(meshes[name].max()) for name in ("blocks", "cells", "nodes")},
+        "steps": {
+            "laser": sum(work.laser for work in works),
+            "cooling": sum(work.cooling for work in works),
+            "cooling_implicit": sum(work.implicit for work in works),
+        },
+        "memory_bytes_per_rank": round(BYTES_PER_CELL * int(nodes.max()) / ranks)
+        + INTERPRETER_BYTES,
+        "wall_seconds": sum(seconds.values()),
+        "wall_hours": sum(seconds.values()) / 3600,
+        "stage_seconds": seconds,
+    }
+
+
+def calibration(speeds: Speeds, effects: Effects) -> dict[str, Any]:
+    """What was measured."""
+    return {
+        "node_updates_per_second": 1 / speeds.thermal,
+        "phase_nanoseconds_per_node_with_laser": speeds.laser_phases * 1e9,
+        "phase_nanoseconds_per_node_in_cooling": speeds.cooling_phases * 1e9,
+        "scan": [
+            {"temperature_kelvin": temperature, "lost_share": effect.lost_share,
+             "depth_without_alpha_millimetres": effect.depth / MILLIMETRE}
+            for temperature, effect in zip(*effects, strict=True)
+        ],
+    }
+
+
+def layer_rows(
+    job: Job, meshes: dict[str, np.ndarray], works: list[Work], expected: Estimate
+) -> list[dict[str, Any]]:
+    """Mesh, steps, lost share and temperature at the end of the cool-down of every layer."""
+    lost, residual = (
+        values[job.layers.start - 1:] for values in (expected.lost_share, expected.residual)
+    )
+    return [
+        {name: int(meshes[name][i]) for name in ("layer", "blocks", "cells", "nodes")}
+        | {"laser_steps": work.laser, "cooling_steps": work.cooling,
+           "lost_share": float(lost[i]), "residual_kelvin": float(residual[i])}
+        for i, work in enumerate(works)
+    ]
+
+
+def height_rows(expected: Estimate) -> list[dict[str, float]]:
+    """Fractions at the end of the build in the middle of every layer."""
+    columns = expected.z / MILLIMETRE, expected.alpha_stable, expected.martensite
+    names = "height_millimetres", "alpha_stable", "martensite"
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> Work:
+    """Steps and cost of a layer or of the final cooling.
+
+    An implicit step takes about sqrt(1 + 2 dt / dt_stable) ln(2 / e) / 2 iterations of conjugate
+    gradients, where e is the reduction of the error that is asked for.
+    """
+    stable = stability_limit(job, material)
+    dt = job.time.step * np.array(stretch.steps[stretch.laser:], float)
+    implicit = dt[(dt > EXPLICIT * stable) | stretch.final]
+    reduction = log(2 * LARGEST_CHANGE / job.time.solver_tolerance)
+    iterations = float(np.sqrt(1 + 2 * implicit / stable).sum()) * reduction / 2
+    explicit = len(stretch.steps) - len(implicit)
+    substeps = float(np.ceil(dt / job.phase.largest_substep).sum())
+    return Work(
+        stretch.laser, len(dt), len(implicit),
+        speeds.thermal * (explicit + ITERATION * iterations),
+        speeds.laser_phases * stretch.laser + speeds.cooling_phases * substeps,
+    )
+
+
+def measured_speeds(job: Job, material: Material) -> Speeds:
+    """Times of the kernels on a patch of the job's own cells; those of the slowest rank; collective."""
+    cell, hatch = job.mesh.cell, job.scan.hatch
+    length, width = (min(edge, WIDEST * cell) for edge in job.part.size[:2])
+    patch = Patch(job, material, job.layers.temperature, (length, ceil(width / hatch)))
+    nodes = len(patch.temperature)
+    beam = patch.beam(patch.line(0))
+    ticks = iter(range(TRIALS))
+    thermal = typical_seconds(lambda: beam.step(patch.temperature, next(ticks) * beam.dt))
+    schemes = job.phase.laser_scheme, job.phase.cooling_scheme
+    phases = [phase_seconds(scheme, job, material, nodes) for scheme in schemes]
+    patch.close()
+    slowest = [parallel.global_max(parallel.world(), t) / nodes for t in (thermal, *phases)]
+    return Speeds(*slowest)
+
+
+def phase_seconds(scheme: str, job: Job, material: Material, nodes: int) -> float:
+    """Seconds of a phase step on nodes that cool, with both alphas present."""
+    step = make_phase_step(scheme, phase_law(job, material), job.phase.largest_substep)
+    temperature = np.linspace(500.0, 900.0, nodes)
+    fields = PhaseFields(np.full(nodes, 0.3), np.full(nodes, 0.5), np.zeros(nodes), temperature + 1)
+
+    def cool() -> None:
+        np.subtract(temperature, 0.01, out=temperature)
+        step(fields, temperature, job.time.step)
+
+    return typical_seconds(cool)
+
+
+def typical_seconds(action) -> float:
+    """Median of the wall times of TRIALS calls."""
+    times = []
+    for _ in range(TRIALS):
+        began = perf_counter()
+        action()
+        times.append(perf_counter() - began)
+    return float(np.median(times))
