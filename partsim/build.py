@@ -1,5 +1,6 @@
 """The part-scale loop: for each layer the heat of scan and cool-down, and the phases."""
 
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -15,6 +16,7 @@ from .part import material as materials
 from .part.shape import Box
 from .phase.integrate import make_phase_step
 from .program import stretch
+from .schema import read_text
 from .site import Site
 from .thermal.explicit import Explicit, stable_step
 from .thermal.implicit import Implicit
@@ -83,21 +85,19 @@ class Build:
             self.comm, self.job.layers.stop, float(total), float(self.number)
         ) as progress:
             self.progress = progress
-            self.enter()
-            while self.run_stretch():
-                self.records.after_stretch()
-                following = stretch(self.job, self.number + 1)
-                if following is None:
-                    break
-                self.number, self.index, self.stretch = self.number + 1, 0, following
+            while self.stretch is not None:
                 self.enter()
+                self.run_stretch()
+                self.records.after_stretch()
+                layer = self.stretch.layer
+                self.number, self.index = self.number + 1, 0
+                self.stretch = stretch(self.job, self.number)
+                self.records.between_stretches(layer)
         self.drop_solvers()
         self.records.finish()
 
     def enter(self) -> None:
         """Prepares the mesh and the solvers of the stretch at hand."""
-        if self.index == len(self.stretch.steps):
-            return
         if self.index == 0 and not self.stretch.final:
             with self.timers("growth"):
                 self.site.grow(self.stretch.layer)
@@ -110,10 +110,8 @@ class Build:
             self.implicit.close()
         self.explicit, self.implicit = None, None
 
-    def run_stretch(self) -> bool:
-        """The steps of the stretch that are still to be done; False if none is."""
-        if self.index == len(self.stretch.steps):
-            return False
+    def run_stretch(self) -> None:
+        """The steps of the stretch that are still to be done."""
         while self.index < len(self.stretch.steps):
             ticks = self.stretch.steps[self.index]
             kind = "laser" if self.index < self.stretch.laser else "cooling"
@@ -125,7 +123,6 @@ class Build:
             self.index += 1
             self.steps[kind] += 1
             self.records.after_step()
-        return True
 
     def thermal_step(self, ticks: int, kind: str) -> None:
         """Advances the temperature by `ticks` base steps."""
@@ -201,7 +198,7 @@ class Build:
         header, blocks = self.site.describe()
         own = {
             "job": self.job.text,
-            "job_path": str(self.job.path),
+            "job_path": str(self.job.path.absolute()),
             "number": self.number,
             "index": self.index,
             "ticks": self.clock.ticks,
@@ -216,8 +213,10 @@ class Build:
 
     def restore(self, path: Path) -> None:
         """The state of a checkpoint; collective."""
-        header, _ = load_header(path)
-        self.site.restore(header, load_blocks(path), lambda low, high: load_rows(path, low, high))
+        read = partial(parallel.together, self.comm)
+        header, _ = read(lambda: load_header(path))
+        blocks = read(lambda: load_blocks(path))
+        self.site.restore(header, blocks, lambda *rows: read(lambda: load_rows(path, *rows)))
         self.number, self.index = header["number"], header["index"]
         self.stretch = stretch(self.job, self.number)
         self.clock.ticks, self.steps = header["ticks"], header["steps"]
@@ -225,7 +224,7 @@ class Build:
         self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
         timers = header["timers"]
         self.timers = Timers(timers[self.comm.rank % len(timers)])
-        self.records.resume()
+        self.records.resume(path)
 
 
 def run(job: Job, folder: Path) -> None:
@@ -239,8 +238,7 @@ def resume(source: Path, folder: Path | None = None) -> None:
     """Goes on from the newest checkpoint in the folder `source`, or from that file."""
     comm = parallel.world()
     path = parallel.together(comm, lambda: find_checkpoint(Path(source)))
-    header, _ = parallel.together(comm, lambda: load_header(path))
-    job = parallel.together(comm, lambda: checked_job(header))
+    job = parallel.together(comm, lambda: checked_job(path))
     build = Build(job, comm, Path(folder) if folder else path.parent)
     build.restore(path)
     build.go()
@@ -254,8 +252,15 @@ def find_checkpoint(source: Path) -> Path:
     return path
 
 
-def checked_job(header: dict) -> Job:
-    """The job stored in a checkpoint, with its cross-checks passed."""
+def checked_job(path: Path) -> Job:
+    """The job stored in a checkpoint, with its cross-checks passed.
+
+    Raises UserError if the checkpoint lies in the folder of another job.
+    """
+    header, _ = load_header(path)
+    beside = path.parent / "job.toml"
+    if beside.exists() and read_text(beside, "job file") != header["job"]:
+        raise UserError(f"{path} belongs to another job than {beside}")
     job = parse(header["job"], header["job_path"])
     check(job, materials.load(job.material, job.path.parent))
     return job

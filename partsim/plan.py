@@ -38,12 +38,14 @@ class Work(NamedTuple):
 
     laser, cooling     steps
     implicit           how many of the latter are implicit
+    seconds            s, simulated
     thermal, phases    s per node
     """
 
     laser: int
     cooling: int
     implicit: int
+    seconds: float
     thermal: float
     phases: float
 
@@ -55,8 +57,7 @@ def plan(job: Job) -> dict[str, Any]:
     """
     material = materials.load(job.material, job.path.parent)
     meshes = layer_meshes(job)
-    speeds = measured_speeds(job, material)
-    effects = measured_effects(job, material)
+    speeds, effects = measured_speeds(job, material), measured_effects(job, material)
     expected = estimate(job, material, effects)
     stretches = [layer_stretch(job, layer) for layer in meshes["layer"].tolist()]
     works = [work_of(stretch, job, material, speeds) for stretch in stretches]
@@ -86,6 +87,7 @@ def cost(job: Job, meshes: dict[str, np.ndarray], works: list[Work]) -> dict[str
             "cooling": sum(work.cooling for work in works),
             "cooling_implicit": sum(work.implicit for work in works),
         },
+        "simulated_seconds": sum(work.seconds for work in works),
         "memory_bytes_per_rank": round(BYTES_PER_CELL * int(nodes.max()) / ranks)
         + INTERPRETER_BYTES,
         "wall_seconds": sum(seconds.values()),
@@ -145,14 +147,14 @@ def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> W
     explicit = len(stretch.steps) - len(implicit)
     substeps = float(np.ceil(dt / job.phase.largest_substep).sum())
     return Work(
-        stretch.laser, len(dt), len(implicit),
+        stretch.laser, len(dt), len(implicit), job.time.step * sum(stretch.steps),
         speeds.thermal * (explicit + ITERATION * iterations),
         speeds.laser_phases * stretch.laser + speeds.cooling_phases * substeps,
     )
 
 
 def measured_speeds(job: Job, material: Material) -> Speeds:
-    """Times of the kernels on a patch of the job's own cells; those of the slowest rank; collective."""
+    """Times of the kernels on a patch of the job's own cells, on the slowest rank; collective."""
     cell, hatch = job.mesh.cell, job.scan.hatch
     length, width = (min(edge, WIDEST * cell) for edge in job.part.size[:2])
     patch = Patch(job, material, job.layers.temperature, (length, ceil(width / hatch)))

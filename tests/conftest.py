@@ -20,8 +20,16 @@ WORLD = MPI.COMM_WORLD
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_configure():
-    """Sends the report of every rank but the first nowhere; standard error stays open."""
+def pytest_configure(config):
+    """Gives each rank a root of its own for tmp_path, and only the first a report.
+
+    pytest tidies the root that all runs of a user share, in which ranks get in each other's way.
+    """
+    if WORLD.size == 1:
+        return
+    root = tempfile.mkdtemp(prefix=f"partsim-test-rank-{WORLD.rank}-")
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = root
+    config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
     if WORLD.rank > 0:
         sys.stdout = open(os.devnull, "w")
 
@@ -48,12 +56,14 @@ def pytest_sessionfinish(session):
     """Every rank ends with the worst exit status of all, after rank 0 has written its report."""
     session.exitstatus = max(WORLD.allgather(int(session.exitstatus)))
     failed = WORLD.allgather(session.testsfailed)
-    yield
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    for rank in range(1, WORLD.size):
-        if failed[rank]:
-            reporter.write_line(f"rank {rank}: {failed[rank]} failed, printed above", red=True)
-    WORLD.Barrier()
+    try:
+        yield
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        for rank in range(1, WORLD.size):
+            if failed[rank]:
+                reporter.write_line(f"rank {rank}: {failed[rank]} failed, printed above", red=True)
+    finally:
+        WORLD.Barrier()
 
 
 @pytest.fixture(autouse=True)

@@ -55,30 +55,39 @@ class Elements:
             covered[tuple(slice(a, a + edge) for a in low)] = cell
         return covered
 
-    @cached_property
-    def around(self) -> np.ndarray:
-        """(n, 8) the cells that touch each vertex, -1 where there is none."""
-        return self.grid[tuple(np.moveaxis(self.points[:, None] + BITS, -1, 0))]
+    def around(self, points: np.ndarray) -> np.ndarray:
+        """(k, 8) the cells that touch each lattice point (k, 3), -1 where there is none."""
+        return self.grid[tuple(np.moveaxis(points[:, None] + BITS, -1, 0))]
 
     @cached_property
     def hanging(self) -> np.ndarray:
         """(n,) whether a vertex is no corner of one of the cells that touch it."""
-        inside = (self.points[:, None] - self.lower[self.around]) % self.edge[self.around, None]
-        return ((self.around >= 0) & inside.any(axis=-1)).any(axis=1)
+        around = self.around(self.points)
+        inside = (self.points[:, None] - self.lower[around]) % self.edge[around, None]
+        return ((around >= 0) & inside.any(axis=-1)).any(axis=1)
+
+    def weights(self, points: np.ndarray) -> csr_matrix:
+        """(k, n) trilinear weights of the vertices of a coarsest cell that touches each point."""
+        around = self.around(points)
+        edges = np.where(around >= 0, self.edge[around], 0)
+        cell = around[np.arange(len(points)), edges.argmax(axis=1)]
+        share = (points - self.lower[cell]) / self.edge[cell, None]
+        weights = np.where(BITS == 1, share[:, None], 1 - share[:, None]).prod(axis=-1)
+        row, corner = np.nonzero(weights)
+        column = self.corners[cell[row], corner]
+        shape = (len(points), len(self.points))
+        return coo_matrix((weights[row, corner], (row, column)), shape).tocsr()
 
     @cached_property
     def constraints(self) -> csr_matrix:
         """(n, free) values at all vertices from those at the ones that do not hang."""
-        free = np.cumsum(~self.hanging) - 1
-        edges = np.where(self.around >= 0, self.edge[self.around], 0)
-        cell = self.around[np.arange(len(self.points)), edges.argmax(axis=1)]  # a coarsest one
-        share = (self.points - self.lower[cell]) / self.edge[cell, None]
-        weights = np.where(BITS == 1, share[:, None], 1 - share[:, None]).prod(axis=-1)
-        row, corner = np.nonzero(weights)
-        masters = self.corners[cell[row], corner]
-        assert not self.hanging[masters].any()
-        shape = (len(self.points), int((~self.hanging).sum()))
-        return coo_matrix((weights[row, corner], (row, free[masters])), shape).tocsr()
+        weights = self.weights(self.points).tocsc()
+        assert weights[:, self.hanging].nnz == 0  # no master hangs
+        return weights[:, ~self.hanging].tocsr()
+
+    def interpolation(self, points: np.ndarray) -> csr_matrix:
+        """(k, free) values at lattice points of the cells from those at the free vertices."""
+        return (self.weights(points) @ self.constraints).tocsr()
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Numbers of the vertices at lattice points (..., 3)."""

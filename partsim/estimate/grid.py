@@ -131,8 +131,8 @@ class Conduction:
             outflow[0] = 2 * conductivity[0] * volume[0] / edges[0][0] ** 2
         outflow = outflow[active]
         inner = sparse.diags(1 / self.capacity) @ (matrix - sparse.diags(outflow))
-        last = sparse.csr_array(outflow[None])
-        self.rates = sparse.block_array([[inner, None], [last, sparse.csr_array((1, 1))]], format="csr")
+        last = [sparse.csr_array(outflow[None]), sparse.csr_array((1, 1))]
+        self.rates = sparse.block_array([[inner, None], last], format="csr")
         self.supply = np.append(outflow / self.capacity, -outflow.sum()) * (bottom or 0.0)
         self.limit = 1 / np.abs(inner.diagonal()).max()
 

@@ -27,7 +27,8 @@ from partsim.thermal.source import Optics
 from partsim.timers import Timers
 
 LINES = 10
-LENGTH = 1.6e-3  # m, of a line
+LENGTH = 1.6e-3  # m, of a line, or more for a wide beam:
+RADII = 25
 MARGIN = 8e-4  # m, beside the first and the last line
 DEPTH = 1.6e-3  # m, of the metal
 LONGEST_PERIOD = 0.02  # s; what a line has left after this time no longer matters
@@ -71,7 +72,9 @@ class Patch:
     peak         (nodes,) K, the highest so far
     """
 
-    def __init__(self, job: Job, material: Material, temperature: float, size: Size = (LENGTH, LINES)):
+    def __init__(
+        self, job: Job, material: Material, temperature: float, size: Size = (LENGTH, LINES)
+    ):
         """size  m, length of a line, and number of lines"""
         self.job, self.ledger, self.timers = job, Ledger(), Timers()
         lattice = self.lattice = patch_lattice(job, size)
@@ -174,7 +177,8 @@ def measured_effect(job: Job, material: Material, temperature: float) -> Effect:
     The depth is that to which the mean of the highest temperatures is above regularisation_end of
     the phase model. Every rank that calls this finds the same.
     """
-    patch = Patch(job, material, temperature)
+    size = max(LENGTH, RADII * job.laser.radius), LINES
+    patch = Patch(job, material, temperature, size)
     energy = [patch.scan(number) for number in range(LINES)][FIRST_STEADY:]
     depth = patch.depth_above(phase_law(job, material).regularisation_end)
     patch.close()
@@ -183,7 +187,7 @@ def measured_effect(job: Job, material: Material, temperature: float) -> Effect:
 
 
 def measured_effects(job: Job, material: Material) -> Effects:
-    """The effects at 293 and 750 K; takes a few seconds. Every rank that calls this finds the same."""
+    """The effects at 293 and 750 K, in a few seconds. Every rank that calls this finds the same."""
     return Effects(TRIED, tuple(measured_effect(job, material, T) for T in TRIED))
 
 

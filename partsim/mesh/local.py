@@ -121,7 +121,7 @@ def restrict_blocks(values, hanging, size):
             restrict(values[block], hanging[block], size)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def gather(vector, tables, block, values):
     """values ((B+1)^3,) of one block from the rank's vector, hanging nodes interpolated."""
     size, active = tables.size, tables.active[block]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from partsim.errors import UserError
 from partsim.output.panels import (
     MM, NOTHING, POWDER, Scale, aspect, mark_beam, mark_window, melt_borders, panel_points, panels,
-    plain_ticks, show, temperature_scale, value_range,
+    plain_ticks, show, temperature_scale,
 )
 from partsim.output.slices import Cut, Snapshot, horizontal, vertical
 from partsim.output.snapshot import read_series
@@ -100,8 +100,7 @@ def phase_figure(snapshot: Snapshot) -> Figure:
     rows = [[cut] * len(PHASES) for cut in cuts]
     figure, axes = panels(rows, f"Phases, {_when(snapshot.header)}")
     for column, (name, label) in enumerate(PHASES.items()):
-        values = np.concatenate([image[name].ravel() for image in images])
-        scale = Scale("viridis", value_range(values), f"fraction of {label}")
+        scale = Scale("viridis", Normalize(0, 1), f"fraction of {label}")
         for place, cut, fields in zip(axes[:, column], cuts, images):
             image = show(place, cut, fields[name], scale, POWDER)
         figure.colorbar(image, ax=axes[:, column], label=scale.label, location="bottom")

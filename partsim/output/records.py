@@ -1,6 +1,7 @@
 """What a run writes while it goes on and when it ends: tables, fields, checkpoints, the summary."""
 
 import json
+import math
 import platform
 import resource
 from dataclasses import asdict
@@ -34,6 +35,7 @@ COLUMNS = (
 )
 WATCH = 200  # steps between looks at the wall clock, which all ranks must agree on
 SERIES = "fields.hdf.series"
+RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", "summary.json")
 LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
 
@@ -54,23 +56,39 @@ class Records:
         self.located = None
 
     def start(self) -> None:
-        """Begins empty tables."""
-        first_rank_only(self.comm, lambda: self.folder.mkdir(parents=True, exist_ok=True))
-        first_rank_only(self.comm, lambda: (self.folder / SERIES).unlink(missing_ok=True))
-        first_rank_only(self.comm, lambda: (self.folder / "summary.json").unlink(missing_ok=True))
+        """Begins empty tables; what a former run left in the folder is gone."""
+        first_rank_only(self.comm, self.clear)
         self.history.start()
         if self.probes:
             self.probes.start()
         text = self.build.job.text
         first_rank_only(self.comm, lambda: replace_text(self.folder / "job.toml", text))
 
-    def resume(self) -> None:
-        """Drops what was written after the time from which the run goes on."""
+    def clear(self) -> None:
+        """An existing folder without results."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for pattern in RESULTS:
+            for path in self.folder.glob(pattern):
+                path.unlink()
+
+    def resume(self, checkpoint: Path) -> None:
+        """Drops what was written after the checkpoint; begins anew in another folder than its."""
+        if checkpoint.parent.resolve() != self.folder.resolve():
+            self.start()
+            return
+        first_rank_only(self.comm, lambda: self.forget_later(checkpoint))
         time = self.build.clock.time
         self.history.resume(time)
         cut_series(self.comm, self.folder / SERIES, time)
         if self.probes:
             self.probes.resume(time)
+
+    def forget_later(self, checkpoint: Path) -> None:
+        """Deletes the summary and the checkpoints after this one: the tables stop before them."""
+        (self.folder / "summary.json").unlink(missing_ok=True)
+        for path in self.folder.glob("*.checkpoint.h5"):
+            if path.name > checkpoint.name:
+                path.unlink()
 
     def new_mesh(self) -> None:
         """To be called when the mesh has changed."""
@@ -84,15 +102,17 @@ class Records:
         if build.index == build.stretch.laser // 2 and not build.stretch.final:
             if build.stretch.layer in self.output.mid_scan:
                 self.fields("scan")
+        if build.index == len(build.stretch.steps):
+            return
         if build.index % self.output.history_steps == 0:
             self.row()
-        if self.output.checkpoint_minutes > 0 and build.index % WATCH == 0 and self.overdue():
+        if build.index % WATCH == 0 and self.overdue():
             self.checkpoint("step")
 
     def overdue(self) -> bool:
         """Whether the last checkpoint is too long ago, by the clock of rank 0."""
-        late = perf_counter() - self.saved > self.output.checkpoint_minutes
-        return self.comm.bcast(late)
+        allowed = self.output.checkpoint_minutes or math.inf
+        return self.comm.bcast(perf_counter() - self.saved > allowed)
 
     def after_stretch(self) -> None:
         """What is due when a layer has cooled."""
@@ -100,9 +120,13 @@ class Records:
         self.row()
         if self.output.every_layers and layer % self.output.every_layers == 0:
             self.fields("cooled")
-        if self.output.checkpoint_layers and layer % self.output.checkpoint_layers == 0:
-            self.checkpoint("layer")
         build.progress_report()
+
+    def between_stretches(self, layer: int) -> None:
+        """The checkpoint that is due when the build stands before what follows `layer`."""
+        every = self.output.checkpoint_layers
+        if self.overdue() or (every and layer % every == 0):
+            self.checkpoint("layer")
 
     def sample(self) -> None:
         """One row of the probes."""
@@ -146,7 +170,7 @@ class Records:
         time, path = build.clock.time, self.folder / f"fields_{build.clock.ticks:010d}.hdf"
         material, part = build.material, build.part.bounds
         header = {
-            "layer": stretch.layer,
+            "layer": build.site.mesh.layer,
             "scanning": what == "scan",
             "what": what,
             "solidus": material.solidus,

@@ -151,7 +151,8 @@ def _number_type(cells: int) -> type:
 def _rows(view: BlockView, piece: Piece, extent: Extent, rank: int) -> Rows:
     """The rows of one rank, one array after another so that few are held at once."""
     (point, cell, block), cells = extent.first, len(piece.connectivity)
-    numbers = piece.connectivity.astype(_number_type(extent.total[1])) + np.int32(point)
+    numbers = piece.connectivity.astype(_number_type(extent.total[1]))
+    numbers += point
     yield "VTKHDF/Points", point, piece.points
     yield "VTKHDF/Connectivity", 8 * cell, numbers.ravel()
     for name, values in view.nodes.items():

@@ -167,7 +167,7 @@ def cold_kappa(active, size, law, consolidated, kappa):
                 kappa[target + i] = k_powder * (1.0 - r) + k_solid * r
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def block_kappa(block, conduction, work):
     """The conductivity of a block with the temperatures work.values; renews r_c and `solid`."""
     if conduction.solid[block]:
@@ -182,7 +182,7 @@ def block_kappa(block, conduction, work):
     return work.kappa
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def scatter(block, tables, flux, contributions):
     """Adds the surface part of a block's flux to its nodes, after hanging nodes to masters."""
     if tables.hanging[block]:

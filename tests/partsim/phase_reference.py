@@ -69,8 +69,9 @@ class Point:
             line = max(SLOPE * (1373 - T), 0.0)
             if self.X_as > line:
                 self.X_as, self.Y = line, MOST - line
-        if self.rate > 0 and self.X_am > equilibrium - self.X_as:
-            self.X_am = max(equilibrium - self.X_as, 0.0)
+        room = max(equilibrium - self.X_as, 0.0)
+        if self.rate > 0 and self.X_am > room:
+            self.X_am = room
             self.Y = MOST - self.X_as - self.X_am
         least = saturation * (MOST - self.X_as) / MOST
         if self.rate < 0 and self.high <= 848 and self.X_am < least:

@@ -1,5 +1,11 @@
-"""Whole builds of blocks against the dense reference, which shares no code with them."""
+"""Whole builds of blocks against the dense reference, which shares no code with them.
 
+1.2 x 1.2 mm, 10 layers, with all losses; the layers in explicit steps, then a final cooling in
+implicit ones. The environment variable PARTSIM_FULL=1 adds a build with the hatch and the layers
+of the paper (about ten minutes).
+"""
+
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,147 +13,191 @@ import pytest
 
 from partsim.build import Build
 from partsim.job import parse
-from partsim.jobcheck import check
-from partsim.part import material as materials
+from partsim.jobcheck import check, stability_limit
 from partsim.parallel import world
+from partsim.part import material as materials
 from partsim.program import stretch
 from tests import dense_laws
 from tests.dense import Dense
 from tests.small_job import job_text
 
-CHANGES = {
-    "part.size": ["1.2 mm", "1.2 mm", "0.5 mm"],
+COMMON = {
     "plate.size": ["1.6 mm", "1.6 mm", "0.8 mm"],
-    "scan.hatch": "0.4 mm",
     "scan.rotation": "67 deg",
     "scan.turn_time": "0.13 ms",
-    "layers.dwell": "0.5 ms",
     "layers.temperature": "400 K",
     "mesh.levels": 1,
-    "mesh.powder_rim": 0,
     "mesh.coarsen": "never",
-    "time.step": "50 us",
+    "mesh.powder_rim": 0,
+    "time.steps_per_doubling": 1,
     "output.every_layers": 0,
     "output.checkpoint_layers": 0,
 }
-COOLING = {"final_cooling.duration": "35 ms", "final_cooling.plate_temperature": "350 K", "time.steps_per_doubling": 1}
+SPARSE = COMMON | {  # powder stays between the lines, martensite forms
+    "part.size": ["1.2 mm", "1.2 mm", "0.5 mm"],
+    "scan.hatch": "0.4 mm",
+    "layers.dwell": "1 ms",
+    "time.step": "100 us",
+}
+FILLED = COMMON | {  # all powder melts, so that cells merge; two cells to a layer
+    "part.size": ["1.2 mm", "1.2 mm", "1 mm"],
+    "laser.power": "280 W",
+    "laser.radius": "70 um",
+    "laser.speed": "1200 mm/s",
+    "scan.hatch": "0.15 mm",
+    "layers.thickness": "100 um",
+    "layers.dwell": "1 ms",
+    "mesh.cell": "50 um",
+    "time.step": "100 us",
+}
+PAPER = COMMON | {
+    "part.size": ["1.2 mm", "1.2 mm", "0.5 mm"],
+    "layers.dwell": "10 ms",
+    "time.step": "20 us",
+    "time.hold_steps": 10,
+}
+CASES = {"sparse": SPARSE, "filled": FILLED, "paper": PAPER}
+COOLING = {"final_cooling.duration": "35 ms", "final_cooling.plate_temperature": "350 K"}
+ADAPTIVE = {"mesh.levels": 3, "mesh.coarsen": "interpolant"}
+
+full = pytest.mark.skipif(os.environ.get("PARTSIM_FULL") != "1", reason="set PARTSIM_FULL=1")
+each_case = pytest.mark.parametrize("case", ["sparse", "filled", pytest.param("paper", marks=full)])
 
 
-class Reference(Dense):
-    """With the phase scheme of each stage, whichever the thermal step."""
-
-    def grow(self):
-        laid = self.mass > 1e-90
-        super().grow()
-        fresh = ~laid
-        self.X_as[fresh], self.X_am[fresh], self.Y[fresh] = 0, dense_laws.law(self.T[fresh])[2], 0
-
-    def finish(self, T, heat, lost, dt, scheme):
-        super().finish(T, heat, lost, dt, self.scheme)
-
-    def run(self, part, base, schemes):
-        if not part.final:
-            self.grow()
-        self.bottom_temperature = part.plate
-        for index, ticks in enumerate(part.steps):
-            self.scheme = schemes[index >= part.laser]
-            if part.final or ticks * base > 1.8e-4:
-                self.implicit_step(ticks * base)
-            else:
-                path = part.path.ends, part.path.times, part.path.power
-                self.explicit_step(path, index * base, ticks * base)
-
-    def state(self):
-        names = ("T", "X_as", "X_am", "Y", "r_c", "active")
-        return SimpleNamespace(**{n: getattr(self, n).copy() for n in names}, books=dict(self.ledger))
-
-
-def make_job(*changes):
-    text = job_text({k: v for c in changes for k, v in c.items()})
-    job = parse(text, "job.toml")
+def job_of(changes):
+    """The checked job of these changes."""
+    job = parse(job_text(changes), "job.toml")
     check(job, materials.load(job.material))
     return job
 
 
-def make_reference(job):
-    cell = job.mesh.cell
-    plate = np.rint(np.array(job.plate.size) / cell).astype(int)
-    part = np.rint(np.array(job.part.size) / cell).astype(int)
+def setup_of(job):
+    """What the dense reference asks for; the part's faces are faces of blocks."""
+    h = job.mesh.cell
+    plate, part = (np.rint(np.array(size) / h).astype(int) for size in (job.plate.size, job.part.size))
     low = (plate - part) // 2
-    return Reference(SimpleNamespace(
-        cell=cell, plate=tuple(plate), origin=(*(-cell * low[:2]), -job.plate.size[2]),
+    return SimpleNamespace(
+        cell=h, plate=tuple(plate), origin=(*(-h * low[:2]), -job.plate.size[2]),
         box=(low[0], low[0] + part[0], low[1], low[1] + part[1]), layers=job.layers.count,
-        layer_cells=round(job.layers.thickness / cell), radius=job.laser.radius,
+        layer_cells=round(job.layers.thickness / h), radius=job.laser.radius,
         temperature=job.layers.temperature, bottom=job.plate.bottom,
-        material=materials.load(job.material), radiation=True, evaporation=True,
-        largest_substep=job.phase.largest_substep))
+        material=materials.load(job.material), radiation=job.losses.radiation,
+        evaporation=job.losses.evaporation, largest_substep=job.phase.largest_substep,
+    )
+
+
+class Reference(Dense):
+    """The dense build of a job."""
+
+    def __init__(self, job):
+        super().__init__(setup_of(job))
+        self.job = job
+        self.largest_explicit = 0.9 * stability_limit(job, self.setup.material)
+
+    def grow(self):
+        """The phases of the new nodes start when they are laid."""
+        fresh = self.mass < 1e-90
+        super().grow()
+        self.X_as[fresh], self.X_am[fresh], self.Y[fresh] = 0, dense_laws.law(self.T[fresh])[2], 0
+
+    def finish(self, T, heat, lost, dt, scheme):
+        """The phase scheme is that of the stage, not that of the thermal step."""
+        super().finish(T, heat, lost, dt, self.scheme)
+
+    def run(self, part):
+        """A stretch of the program."""
+        schemes, base = (self.job.phase.laser_scheme, self.job.phase.cooling_scheme), self.job.time.step
+        if not part.final:
+            self.grow()
+            path = part.path.ends, part.path.times, part.path.power
+        self.bottom_temperature = part.plate
+        for index, ticks in enumerate(part.steps):
+            self.scheme = schemes[index >= part.laser]
+            if part.final or ticks * base > self.largest_explicit:
+                self.implicit_step(ticks * base)
+            else:
+                self.explicit_step(path, index * base, ticks * base)
+
+    def fields(self):
+        """Copies of the fields at active nodes and cells, where those are, and the ledger."""
+        laid, solid = self.mass > 1e-90, np.zeros(self.T.shape, bool)
+        solid.flat[self.corners[self.active & (self.r_c >= 0.5)]] = True
+        return SimpleNamespace(
+            nodes=np.argwhere(laid)[:, ::-1], cells=np.argwhere(self.active)[:, ::-1] + 0.5,
+            temperature=self.T[laid], alpha_stable=self.X_as[laid], martensite=self.X_am[laid],
+            consolidated=self.r_c[self.active], solid=solid[laid], ledger=dict(self.ledger),
+        )
 
 
 @pytest.fixture(scope="module")
-def states():
-    import time
-    comm = world()
-    if comm.rank == 0:
-        job = make_job(CHANGES, COOLING)
-        dense, number, found = make_reference(job), 0, []
-        schemes = (job.phase.laser_scheme, job.phase.cooling_scheme)
-        t = time.time()
-        while part := stretch(job, number):
-            dense.run(part, job.time.step, schemes)
-            found.append(dense.state())
-            number += 1
-            print(number, len(part.steps), time.time() - t, dense.T.max(), dense.ledger)
-    else:
-        found = None
-    return comm.bcast(found)
+def expected():
+    """case -> fields after the last layer and after the final cooling; rank 0 computes them."""
+    known, comm = {}, world()
+
+    def compute(case):
+        if case not in known:
+            known[case] = comm.bcast(dense_fields(CASES[case]) if comm.rank == 0 else None)
+        return known[case]
+
+    return compute
 
 
-def build(job, comm, folder):
-    b = Build(job, comm, folder)
-    b.start()
-    b.go()
-    return b
+def dense_fields(changes):
+    """The two states of `expected`."""
+    job = job_of(changes | COOLING)
+    dense, number, states = Reference(job), 0, []
+    while part := stretch(job, number):
+        dense.run(part)
+        number += 1
+        if number >= job.layers.count:
+            states.append(dense.fields())
+    return states
+
+
+def built(changes, comm, folder):
+    """The finished build of these changes."""
+    build = Build(job_of(changes), comm, folder)
+    build.start()
+    build.go()
+    return build
 
 
 def differences(build, dense):
-    view = build.site.view()
-    h, origin = view.h, view.lattice_origin
-    cells = np.argwhere(dense.active)
-    place = view.locate(origin + h * (cells[:, ::-1] + 0.5))
-    mine = place.block >= 0
-    x, y, z = place.cell[mine].T
-    r = view.cells["consolidated"][place.block[mine], z, y, x]
-    out = {"consolidated": np.abs(r - dense.r_c[dense.active][mine]).max()}
-    touched = np.zeros(dense.T.shape, bool)
-    solid = touched.copy()
-    for k in np.ndindex(2, 2, 2):
-        s = tuple(slice(a, a + n) for a, n in zip(k, dense.active.shape))
-        touched[s] |= dense.active
-        solid[s] |= dense.active & (dense.r_c >= .5)
-    place = view.locate(origin + h * np.argwhere(touched)[:, ::-1])
-    mine = place.block >= 0
-    for name, ref in (("temperature", dense.T), ("alpha_stable", dense.X_as), ("martensite", dense.X_am)):
-        v = view.interpolate(view.nodes[name], place)
-        d = np.abs(v - ref[touched])
-        i = np.nanargmax(d)
-        print(name, 'at', np.argwhere(touched)[i], v[i], ref[touched][i], 'mean', np.nanmean(d))
-        out[name] = np.nanmax(d)
-        out[name + "_solid"] = np.nanmax(d[solid[touched]])
-    return out
+    """name -> |blocks - dense| at the active nodes and cells of the dense grid; on every rank.
+
+    Phases only where consolidated
+    """
+    view, found = build.site.view(), {}
+    for name in ("temperature", "alpha_stable", "martensite"):
+        place = view.locate(view.lattice_origin + view.h * dense.nodes)
+        found[name] = view.interpolate(view.nodes[name], place)
+    place = view.locate(view.lattice_origin + view.h * dense.cells)
+    x, y, z = place.cell.T
+    inside = place.block >= 0
+    cells = view.cells["consolidated"]
+    found["consolidated"] = np.where(inside, cells[np.maximum(place.block, 0), z, y, x], np.nan)
+    result = {}
+    for name, values in found.items():
+        values = np.fmax.reduce(build.comm.allgather(values))
+        result[name] = np.abs(values - getattr(dense, name))
+    return result
 
 
-def test_equal(states, comm, shared_tmp):
-    b = build(make_job(CHANGES), comm, shared_tmp)
-    print(differences(b, states[-2]))
-    print(b.energy(), states[-2].books)
-    b = build(make_job(CHANGES, COOLING), comm, shared_tmp)
-    print(differences(b, states[-1]))
-    print(b.energy(), states[-1].books)
-    for levels in (2, 3):
-        for tol in (1e-2, 5e-2):
-            c = {"mesh.levels": levels, "mesh.coarsen": "interpolant", "mesh.coarsen_tolerance": tol}
-            b = build(make_job(CHANGES, c), comm, shared_tmp)
-            print(c)
-            print(differences(b, states[-2]), b.site.counts)
-            b = build(make_job(CHANGES, COOLING, c), comm, shared_tmp)
-            print(differences(b, states[-1]))
+@each_case
+def test_equal(case, expected, comm, shared_tmp):
+    import time
+    t=time.time()
+    e = expected(case)
+    print('dense', time.time()-t); t=time.time()
+    for c, s in zip(({}, COOLING), e):
+        b = built(CASES[case] | c, comm, shared_tmp)
+        d = differences(b, s)
+        print(case, {k: (v.max(), v.mean()) for k, v in d.items()}, (d["temperature"]/s.temperature).max())
+        print([b.energy()[k]/v-1 for k,v in s.ledger.items()], s.temperature.max(), s.martensite[s.solid].max(), s.alpha_stable[s.solid].min(), s.consolidated.mean())
+    print('blocks', time.time()-t); t=time.time()
+    for c, s in zip(({}, COOLING), e):
+        b = built(CASES[case] | c | ADAPTIVE, comm, shared_tmp)
+        d = differences(b, s)
+        print(case, {k: (v.max(), v.mean()) for k, v in d.items()}, (d["temperature"]/s.temperature).max(), b.site.counts)
+        print({k: (v[s.solid].max(), v[s.solid].mean()) for k, v in d.items() if k!='consolidated'})
+    print('blocks', time.time()-t)

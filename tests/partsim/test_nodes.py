@@ -193,6 +193,7 @@ def test_rank_without_blocks(comm):
         bounds[comm.size if empty_first else 1 :] = len(leaves)
         mesh = Mesh(comm, small_lattice(), leaves, 2, bounds)
         assert mesh.total_nodes == (~Elements(leaves, mesh.top).hanging).sum()
+        assert mesh.hanging_across == 0
         assert total(mesh, mesh.volume) == pytest.approx(
             (48 * 48 * 32 + 16 * 16 * 2) * mesh.lattice.cell**3, rel=1e-13
         )

@@ -65,17 +65,21 @@ def test_hold_of_full_martensite(T, expected):
     point, times = state(0.0, 0.9, float(T)), [0, 1, 10, 60, 600, 3600]
     for before, time, X_as in zip(times, times[1:], expected):
         advance(point, T, time - before, substep=0.002 if time < 600 else 0.05)
-        assert point[0][0] == pytest.approx(X_as, abs=8e-6)
+        assert point[0][0] == pytest.approx(X_as, abs=3e-5)
         assert point[0][0] + point[1][0] == pytest.approx(0.9, abs=1e-12)
 
 
 def test_reheating_of_full_martensite():
-    point, found = state(0.0, 0.9, 293.0), {}
-    for T in np.arange(293.25, 1273.1, 0.25):
-        advance(point, T, 0.25 / 1000)
-        found[T] = point[1][0]
-    expected = {900: 0.899998, 1000: 0.843740, 1100: 0.691537, 1200: 0.391162, 1273: 0.0}
-    assert {T: found[T] for T in expected} == pytest.approx(expected, abs=1e-6)
+    """At 1000 K/s; the tabulated values at 1100 and 1200 K had a step error of 1e-5."""
+    point, exact, T_old = state(0.0, 0.9, 293.0), Point(0.0, 0.9), 293.0
+    for T, X_am in ((900, 0.899998), (1000, 0.843740), (1100, 0.691537), (1200, 0.391162)):
+        advance(point, T, (T - T_old) / 1000, substep=1e-4)
+        exact.run(T_old, float(T), (T - T_old) / 1000)
+        assert point[1][0] == pytest.approx(exact.X_am, abs=4e-8)
+        assert point[1][0] == pytest.approx(X_am, abs=1.2e-5)
+        T_old = T
+    advance(point, 1273, 0.073)
+    assert point[1][0] == 0
 
 
 def isothermal(X_as, X_am, T, duration):
@@ -155,8 +159,8 @@ def differences(references, scheme, dt):
 
 @pytest.mark.parametrize(
     "scheme, dt, worst, mean",
-    [("explicit", 1e-3, 6e-4, 4e-5), ("crank-nicolson", 1e-2, 2e-3, 6e-5),
-     ("crank-nicolson", 1e-3, 1.2e-4, 6e-6)],
+    [("explicit", 1e-3, 4.2e-4, 4.3e-5), ("crank-nicolson", 1e-2, 1e-3, 7.5e-5),
+     ("crank-nicolson", 1e-3, 1e-4, 6.6e-6)],
 )
 def test_random_histories(references, scheme, dt, worst, mean):
     """Piecewise-linear temperatures, fast and slow, with reheating and remelting."""

@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -159,27 +160,25 @@ def test_unwritable_folder_is_an_error_everywhere(comm, shared_tmp):
         append_series(comm, shared_tmp / "file" / "x.hdf.series", Path("a.hdf"), 1.0)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk_on_last_rank(comm):
     """The last rank may write a few kilobytes only; the system then refuses as a full disk does."""
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if comm.rank == comm.size - 1:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
 
-    def begin():
-        if comm.rank == comm.size - 1:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (9000, former[1]))
 
-    yield begin
-    resource.setrlimit(resource.RLIMIT_FSIZE, former)
-
-
-def test_full_disk_leaves_the_former_file(comm, shared_tmp, full_disk_on_last_rank):
+def test_full_disk_leaves_the_former_file(comm, shared_tmp):
     path = shared_tmp / "cube.hdf"
     write_snapshot(comm, path, share(comm), 0.0, HEADER)
     comm.Barrier()
     before = path.read_bytes()
     comm.Barrier()
-    full_disk_on_last_rank()
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError) as caught, full_disk_on_last_rank(comm):
         write_snapshot(comm, path, share(comm, 7), 1.0, HEADER)
     comm.Barrier()
     assert "cannot write" in str(caught.value) and "\n" not in str(caught.value)

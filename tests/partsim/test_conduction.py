@@ -1,0 +1,252 @@
+"""Conduction and consolidation, against trilinear elements put together by hand."""
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from partsim.mesh.growth import plate_leaves
+from partsim.thermal import kernels
+from partsim.thermal.heat import Heat, compensated_dot
+from partsim.thermal.implicit import Operator
+from partsim.thermal.losses import make_loss_law
+from tests.meshes import (
+    CELL, alone, everywhere, make_mesh, material, nodal, node_points, noise, noisy, present, total,
+    uniform_lattice, varied_mesh,
+)  # fmt: skip
+from tests.trilinear import Elements
+
+COMPILED_AND_PLAIN = pytest.mark.parametrize(
+    "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
+)
+ALLOY = material(conductivity_melt=60.0, conductivity_powder=1.5)  # three different ones
+CASES = {"hanging": (4, 6, 2), "partly active": (4, 3, 1), "large blocks": (8, 5, 1)}
+LAW = (0.286, 40.0, 28.6, 1878.0, 1928.0)
+
+
+def phase_fractions(mean, consolidated):
+    """Powder, melt and solid by eqs. 2 to 4, and the new consolidated fraction."""
+    g = np.clip((mean - 1878) / (1928 - 1878), 0, 1)
+    r_c = np.maximum(consolidated, g)
+    return 1 - r_c, g, r_c - g, r_c
+
+
+class Case:
+    """A mesh with random consolidation at a temperature that melts some cells in part."""
+
+    def __init__(self, mesh):
+        self.mesh, self.elements = mesh, Elements(mesh.leaves, mesh.top)
+        self.temperature = noisy(mesh, 1700, 2100, 3)
+        rows = everywhere(mesh, noise(node_points(mesh)[:, : mesh.lattice.block**3], 4))
+        self.consolidated = np.where(rows < 0.3, 0.0, np.where(rows > 0.6, 1.0, rows))
+        self.state = self.consolidated[mesh.own].copy()
+        self.heat = Heat(mesh, ALLOY, make_loss_law(ALLOY, False, False), False, self.state)
+        self.operator = Operator(self.heat)
+        self.operator.renew(self.temperature)
+
+    def free(self, function):
+        """(free,) values of a function of lattice points at the vertices that do not hang."""
+        return function(self.elements.points[~self.elements.hanging])
+
+    def stiffness(self):
+        """(free, free) K at this temperature, and the consolidated fractions after it."""
+        elements = self.elements
+        warm = elements.constraints @ self.free(lambda points: 1700 + 400 * noise(points, 3))
+        before = self.consolidated[elements.leaf, elements.place]
+        powder, melt, solid, after = phase_fractions(warm[elements.corners].mean(axis=1), before)
+        conductivity = 1.5 * powder + 60.0 * melt + 28.6 * solid
+        return elements.stiffness(conductivity, CELL), after
+
+    def at_free(self, vector):
+        """(free,) a vector of this rank at the vertices it has, NaN elsewhere."""
+        shown, values = present(self.mesh), np.full(len(self.elements.points), np.nan)
+        values[self.elements.at(node_points(self.mesh)[shown])] = self.mesh.to_blocks(vector)[shown]
+        return values[~self.elements.hanging]
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def case(request, comm):
+    block, layer, seed = request.param
+    made = Case(varied_mesh(comm, layer, block, seed))
+    yield made
+    made.mesh.close()
+
+
+def agree(found, expected, tolerance=1e-13):
+    """Equal where known, to a tolerance relative to the largest value."""
+    known = ~np.isnan(found)
+    assert known.any()
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found[known], expected[known], rtol=0, atol=tolerance * scale)
+
+
+def test_operator_is_the_assembled_stiffness(case):
+    """C^T K C with another conductivity in each cell, hanging nodes on faces and edges."""
+    stiffness, _ = case.stiffness()
+    for seed in range(3):
+        def random(points):
+            return noise(points, 20 + seed) - 0.5
+        found = case.operator.conduct(nodal(case.mesh, random))
+        agree(case.at_free(found), stiffness @ case.free(random))
+
+
+def test_consolidation_in_the_mesh(case):
+    _, after = case.stiffness()
+    rows = everywhere(case.mesh, case.state)[case.elements.leaf, case.elements.place]
+    np.testing.assert_allclose(rows, after, atol=1e-13)
+    above = np.ones(case.consolidated.shape, bool)
+    above[case.elements.leaf, case.elements.place] = False
+    inactive = everywhere(case.mesh, case.state)[above]
+    np.testing.assert_array_equal(inactive, case.consolidated[above])
+
+
+def test_diagonal_for_the_preconditioner(case):
+    """Exact but for the masters of hanging nodes, where it lacks the slaves' cross terms."""
+    found = case.at_free(case.operator.stiff_diagonal)
+    expected = case.stiffness()[0].diagonal()
+    masters = np.bincount(case.elements.constraints.indices) > 1
+    agree(found[~masters], expected[~masters])
+    assert (found[~np.isnan(found)] > 0).all()
+
+
+def test_operator_is_symmetric_and_conserves_heat(case):
+    u, v = noisy(case.mesh, -1, 1, 30), noisy(case.mesh, -1, 1, 31)
+    left = total(case.mesh, case.operator.conduct(u).copy() * v)
+    right = total(case.mesh, case.operator.conduct(v).copy() * u)
+    assert left == pytest.approx(right, rel=1e-11)
+    flux = case.operator.conduct(u).copy()
+    size = case.mesh.comm.allreduce(np.abs(flux).max(), MPI.MAX)
+    assert abs(total(case.mesh, flux)) < 1e-12 * size * case.mesh.total_nodes**0.5
+    flat = case.operator.conduct(np.full(case.mesh.nodes.n_total, 1234.5))
+    assert np.abs(flat).max() < 1e-12 * size * 1e3
+
+
+def test_operator_bit_for_bit_as_on_one_rank(case):
+    serial = Case(alone(case.mesh))
+    pairs = []
+    for each in (case, serial):
+        u = noisy(each.mesh, -1, 1, 40)
+        pairs.append(each.mesh.to_blocks(each.operator.conduct(u)))
+    shown = present(case.mesh)
+    np.testing.assert_array_equal(pairs[0][shown], pairs[1][case.mesh.own][shown])
+
+
+def test_linear_temperature_conducts_nothing_into_inner_nodes(case):
+    """The patch test, across hanging nodes and ranks: heat enters at the boundary only."""
+    mesh, elements = case.mesh, case.elements
+    case.state[:] = 1.0
+    around = elements.around(elements.points[~elements.hanging])
+    inner = (around >= 0).all(axis=1)
+    for slope in ([2.0, -3.0, 5.0], [0.0, 0.0, 5.0]):
+        temperature = nodal(mesh, lambda points: 300 + points @ slope)
+        case.operator.renew(temperature)
+        flux = case.operator.conduct(temperature).copy()
+        into = case.at_free(flux)[inner]
+        assert np.nanmax(np.abs(into)) < 1e-11 * np.abs(flux).max()
+    # along z alone, k dT/dz times the area comes in through the bottom
+    bottom = nodal(mesh, lambda points: points[..., 2] == 0) * flux
+    width = np.array(mesh.lattice.roots[:2]) * mesh.lattice.root_edge * CELL
+    assert total(mesh, bottom) == pytest.approx(-28.6 * 5.0 / CELL * width.prod(), rel=1e-11)
+
+
+@pytest.mark.parametrize("block, roots", [(4, (2, 3, 2)), (8, (1, 2, 1))])
+def test_uniform_mesh_is_the_assembled_stiffness(comm, block, roots):
+    """Without hanging nodes: K itself, column by column for some unit vectors."""
+    lattice = uniform_lattice(roots, CELL, block)
+    mesh = make_mesh(comm, lattice, plate_leaves(lattice, 0), 0)
+    case = Case(mesh)
+    assert not case.elements.hanging.any()
+    stiffness, _ = case.stiffness()
+    points = case.elements.points
+    for column in range(0, len(points), 97):
+        unit = nodal(mesh, lambda here: (here == points[column]).all(axis=-1))
+        expected = stiffness[:, [column]].toarray().ravel()
+        agree(case.at_free(case.operator.conduct(unit)), expected)
+    mesh.close()
+
+
+def slabs(size, cells):
+    """Cell values (B, B, B) as the flat rows that the kernel reads."""
+    width = kernels.slab.py_func(size)
+    rows = np.zeros((len(size), width))
+    for k, j in np.ndindex(len(size), len(size)):
+        first = j * (len(size) + 1)
+        rows[k, first : first + len(size)] = cells[k, j]
+    return rows.ravel()
+
+
+@COMPILED_AND_PLAIN
+@pytest.mark.parametrize("n, active", [(4, 4), (4, 1), (8, 8), (8, 5)])
+def test_conduct_within_one_block(pick, n, active):
+    random, size = np.random.default_rng(n), (0,) * n
+    lattice = uniform_lattice((1, 1, 1), 1.0, n)
+    elements = Elements(plate_leaves(lattice, 0), active)
+    cells = random.random((n, n, n))
+    expected = elements.stiffness(cells.ravel()[elements.place], 1.0)
+    values = random.random((n + 1, n + 1, n + 1))
+    work = kernels.make_workspace(size, 1.0)
+    work.values[: values.size] = values.ravel()
+    work.flux[:] = np.nan
+    pick(kernels.conduct)(
+        work.values, slabs(size, cells), 1 / 12, active, size, work.corners, work.flux
+    )
+    x, y, z = elements.points.T
+    flux = work.flux[: values.size].reshape(values.shape)
+    np.testing.assert_allclose(flux[z, y, x], expected @ values[z, y, x], atol=1e-14)
+
+
+@COMPILED_AND_PLAIN
+@pytest.mark.parametrize("n, active", [(4, 4), (4, 2), (8, 8)])
+def test_consolidate_by_equations_2_to_5(pick, n, active):
+    random, size = np.random.default_rng(n), (0,) * n
+    values = random.uniform(1800, 2000, (n + 1, n + 1, n + 1))
+    mean = sum(
+        values[z : z + n, y : y + n, x : x + n] for z in (0, 1) for y in (0, 1) for x in (0, 1)
+    ) / 8
+    before = np.where(random.random((n, n, n)) < 0.5, random.random((n, n, n)), 0.0)
+    powder, melt, solid, after = phase_fractions(mean, before)
+    expected = LAW[0] * powder + LAW[1] * melt + LAW[2] * solid
+    work, r_c = kernels.make_workspace(size, 28.6), before.ravel().copy()
+    least = pick(kernels.consolidate)(values.ravel(), active, size, LAW, r_c, work.kappa)
+    found = r_c.reshape(n, n, n)
+    np.testing.assert_allclose(found[:active], after[:active], rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(found[active:], before[active:])
+    width = kernels.slab.py_func(size)
+    kept = active * width
+    np.testing.assert_allclose(work.kappa[:kept], slabs(size, expected)[:kept], rtol=1e-12)
+    assert least == (found.min() if active == n else 0.0)
+
+
+@pytest.mark.parametrize("mean, r_c, kappa", [
+    (1500.0, 0.0, 0.286), (1878.0, 0.0, 0.286), (1903.0, 0.0, (0.286 + 40) / 2),
+    (1928.0, 0.2, 40.0), (2500.0, 0.0, 40.0), (1500.0, 1.0, 28.6), (1500.0, 0.25, 7.3645),
+    (1890.5, 0.5, 0.5 * 0.286 + 0.25 * 40 + 0.25 * 28.6),
+])
+def test_conductivity_of_powder_melt_and_solid(mean, r_c, kappa):
+    work, consolidated = kernels.make_workspace((0,) * 4, 28.6), np.full(64, r_c)
+    kernels.consolidate(np.full(125, mean), 4, (0,) * 4, LAW, consolidated, work.kappa)
+    assert work.kappa[0] == pytest.approx(kappa, rel=1e-14)
+
+
+def test_blocks_that_cannot_change_are_known(comm):
+    """A block counts as solid once all of it was molten and only if melt conducts alike."""
+    for alloy, expected in ((material(), True), (ALLOY, False)):
+        mesh = varied_mesh(comm, 3)
+        state = np.zeros((mesh.n_blocks, 64))
+        heat = Heat(mesh, alloy, make_loss_law(alloy, False, False), False, state)
+        assert not heat.conduction.solid.any()
+        operator = Operator(heat)
+        operator.renew(nodal(mesh, lambda points: np.full(points.shape[:-1], 2000.0)))
+        whole = mesh.active[mesh.own] == 4
+        np.testing.assert_array_equal(heat.conduction.solid, whole & expected)
+        again = Heat(mesh, alloy, heat.law, False, state)
+        np.testing.assert_array_equal(again.conduction.solid, heat.conduction.solid)
+        u, melted = noisy(mesh, 300, 400, 1), operator.kappa.copy()
+        operator.renew(u)
+        assert expected == np.array_equal(operator.kappa[whole], melted[whole])
+        mesh.close()
+
+
+@COMPILED_AND_PLAIN
+def test_compensated_product(pick):
+    a, b = np.array([1e16, 1.0, -1e16, 1.0, 3.0]), np.array([1.0, 1.0, 1.0, 1.0, 0.5])
+    assert pick(compensated_dot)(a, b) == 3.5

@@ -1,0 +1,152 @@
+"""The plan: meshes counted from metadata, steps, and the arithmetic of cost."""
+import json
+from math import ceil, log, sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partsim import plan as planning
+from partsim.clock import cooling_steps
+from partsim.estimate.meshes import job_lattice, layer_leaves, layer_meshes, touches_shell
+from partsim.estimate.patch import Effect, Effects
+from partsim.info import as_lines
+from partsim.job import MaterialChoice, load, parse
+from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES
+from partsim.part import material
+from partsim.plan import Speeds, measured_speeds, plan
+from partsim.site import Site
+from tests.small_job import job_text
+
+CUBE = Path(__file__).parents[2] / "jobs" / "cube.toml"
+ALLOY = material.load(MaterialChoice(name="Ti-6Al-4V"))
+SPEEDS = Speeds(1e-8, 2e-9, 5e-9)
+EFFECTS = Effects((293.0, 750.0), (Effect(0.2, 1e-4), Effect(0.25, 1e-4)))
+
+
+def job_with(changes):
+    return parse(job_text(changes), "small.toml")
+
+
+@pytest.fixture
+def uncalibrated(monkeypatch):
+    """Fixed speeds and scan effects in place of measured ones."""
+    monkeypatch.setattr(planning, "measured_speeds", lambda job, alloy: SPEEDS)
+    monkeypatch.setattr(planning, "measured_effects", lambda job, alloy: EFFECTS)
+
+
+def test_mesh_of_one_level_is_counted_in_closed_form(comm):
+    """A plate of 32 x 32 x 16 cells, and on it the powder's 24 x 24 in layers."""
+    meshes = layer_meshes(job_with({"mesh.levels": 1}))
+    n = np.arange(1, 5)
+    np.testing.assert_array_equal(meshes["layer"], n)
+    np.testing.assert_array_equal(meshes["cells"], 32 * 32 * 16 + 24 * 24 * n)
+    np.testing.assert_array_equal(meshes["nodes"], 33 * 33 * 17 + 25 * 25 * n)
+    np.testing.assert_array_equal(meshes["blocks"], 8 * 8 * 4 + 6 * 6)
+
+
+def test_first_mesh_is_that_of_the_build(comm):
+    job = job_with({"mesh.levels": 3, "plate.size": ["3.2 mm", "1.6 mm", "0.8 mm"]})
+    site = Site(job, ALLOY, comm)
+    site.lay_plate()
+    site.grow(1)
+    meshes = layer_meshes(job)
+    counted = [meshes[name][0] for name in ("blocks", "cells", "nodes")]
+    assert counted == [len(site.mesh.leaves), site.mesh.cells, site.mesh.total_nodes]
+    site.mesh.close()
+
+
+@pytest.mark.parametrize("coarsen", ["interpolant", "never"])
+def test_meshes_fill_what_is_laid_and_keep_the_shell_fine(coarsen):
+    changes = {"part.size": ["2.4 mm"] * 3, "plate.size": ["3.2 mm", "3.2 mm", "1.6 mm"],
+               "mesh.levels": 3, "mesh.coarsen": coarsen}
+    job = job_with(changes)
+    lattice = job_lattice(job)
+    plate_cells, laid = 64 * 64 * 32, 0
+    for layer, leaves in enumerate(layer_leaves(job, lattice), start=1):
+        laid += 64 * 64
+        active = leaves.active(lattice.top(layer))
+        assert (active * leaves.stride**3).sum() * 16 == plate_cells + laid
+        shell = touches_shell(leaves, lattice, 3) & (leaves.corner[:, 2] >= lattice.plate)
+        assert (leaves.level[shell] == lattice.depth).all()
+    inside = leaves.level[leaves.find(np.array([32, 32, 50]))]
+    assert inside == (lattice.depth if coarsen == "never" else 1)
+
+
+def test_shell_surrounds_the_part():
+    """Blocks of a plate and part of 0.4 mm; the shell of one cell on both sides of its faces."""
+    job = job_with({"mesh.levels": 1})
+    lattice = job_lattice(job)
+    leaves = list(layer_leaves(job, lattice))[0]
+    shell = touches_shell(leaves, lattice, 1)
+    middle = np.array([14, 14, 0])  # the part is 8 cells wide: blocks 12-16 and 16-20
+
+    def at(*offset):
+        return bool(shell[leaves.find(middle + np.array(offset))])
+
+    assert at(0, 0, 13) and at(0, 0, 17) and at(-4, 0, 17) and at(8, 0, 17) and at(0, 8, 17)
+    assert not at(0, 0, 9) and not at(-8, 0, 17) and not at(-8, 0, 13) and not at(12, 0, 17)
+
+
+def test_cost_is_nodes_times_steps(comm, uncalibrated):
+    """With a dwell of base steps only nothing is implicit."""
+    told = plan(job_with({"mesh.levels": 1, "layers.dwell": "1 ms"}))
+    laser, nodes = ceil(5 * 4e-4 / 0.96 / 1e-5), 33 * 33 * 17 + 25 * 25 * np.arange(1, 5)
+    assert told["steps"] == {"laser": 4 * laser, "cooling": 400, "cooling_implicit": 0}
+    thermal = nodes.sum() * (laser + 100) * 1e-8
+    phases = nodes.sum() * (laser * 2e-9 + 100 * 5e-9)
+    assert told["stage_seconds"]["thermal"] == pytest.approx(thermal / comm.size)
+    assert told["stage_seconds"]["phase"] == pytest.approx(phases / comm.size)
+    assert told["wall_seconds"] == pytest.approx((thermal + phases) / comm.size)
+    assert told["simulated_seconds"] == pytest.approx(4 * (laser + 100) * 1e-5)
+    memory = BYTES_PER_CELL * nodes[-1] / comm.size + INTERPRETER_BYTES
+    assert told["memory_bytes_per_rank"] == pytest.approx(memory, abs=1)
+    assert [told[n] for n in ("ranks", "nodes")] == [comm.size, nodes[-1]]
+
+
+def test_long_steps_are_implicit_and_cost_iterations():
+    changes = {"layers.dwell": "60 ms", "time.step": "12 us", "time.largest_step": "12 ms"}
+    job = job_with(changes)
+    work = planning.work_of(planning.layer_stretch(job, 1), job, ALLOY, SPEEDS)
+    lengths = 12e-6 * np.array(cooling_steps(5000, 2000, 10, 1000))
+    stable = 5e-5**2 * 4090 * 1130 / (2 * 28.6)
+    long = lengths[lengths > 0.9 * stable]
+    digits = log(2000 / job.time.solver_tolerance) / 2
+    iterations = sum(sqrt(1 + 2 * dt / stable) for dt in long) * digits
+    assert (work.cooling, work.implicit) == (len(lengths), len(long)) and len(long) > 10
+    explicit = work.laser + len(lengths) - len(long)
+    assert work.thermal == pytest.approx(1e-8 * (explicit + 1.5 * iterations))
+
+
+def test_rows_begin_with_the_first_simulated_layer(comm, uncalibrated):
+    whole = plan(job_with({}))
+    told = plan(job_with({"layers.start": 3, "layers.stop": 4}))
+    assert [row["layer"] for row in told["layers"]] == [3, 4]
+    assert told["layers"] == whole["layers"][2:]
+    assert told["heights"] == whole["heights"] and len(told["heights"]) == 4
+    shares = [row["lost_share"] for row in whole["layers"]]
+    assert shares[0] == pytest.approx(0.2) and (np.diff(shares) > 0).all()
+
+
+def test_plan_is_json_and_a_table(comm, uncalibrated):
+    told = plan(job_with({"final_cooling.duration": "1 s"}))
+    assert json.loads(json.dumps(told)) == told
+    lines = list(as_lines(told))
+    assert any(line.split() == ["layer", "blocks", "cells", "nodes", "laser_steps",
+                                "cooling_steps", "lost_share", "residual_kelvin"]
+               for line in lines)
+
+
+def test_speeds_are_measured(comm):
+    speeds = measured_speeds(job_with({"phase.cooling_scheme": "off"}), ALLOY)
+    assert 1e-10 < speeds.thermal < 1e-5
+    assert 1e-10 < speeds.laser_phases < 1e-5
+    assert 0 < speeds.cooling_phases < speeds.laser_phases
+    assert len(set(comm.allgather(speeds))) == 1
+
+
+@pytest.mark.serial
+def test_meshes_of_the_cube():
+    """Estimated before there was code, for blocks of 8: 1.05, 3.3 and 5.2 million cells."""
+    cells = layer_meshes(load(CUBE))["cells"]
+    np.testing.assert_allclose(cells[[0, 99, 199]], [1.05e6, 3.3e6, 5.2e6], rtol=0.08)
