@@ -61,7 +61,7 @@ def _compiled_fma(a, b, c):
 
 @njit(cache=True, forceinline=True)
 def exp2(y: float) -> float:
-    """2^y by y = i + f and 2^f = 1 + f - K(f), i added to the exponent bits; relative error 1.3e-10.
+    """2^y, y = i + f, by 2^f = 1 + f - K(f) and i added to the exponent; relative error 1.3e-10.
 
     Exponents beyond [-1022, 1023] are clamped: 2^y is never 0, denormal or infinite.
     """

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +81,35 @@ def comm():
     WORLD.Barrier()
 
 
+@contextmanager
+def shared_directory():
+    """An empty directory that every rank sees, removed at the end."""
+    made = tempfile.mkdtemp(prefix="partsim-test-") if WORLD.rank == 0 else None
+    directory = Path(WORLD.bcast(made))
+    try:
+        yield directory
+        WORLD.Barrier()
+    finally:
+        if WORLD.rank == 0:
+            shutil.rmtree(directory)
+
+
 @pytest.fixture
 def shared_tmp(comm):
-    """An empty directory that every rank sees, removed after the test."""
-    made = tempfile.mkdtemp(prefix="partsim-test-") if comm.rank == 0 else None
-    directory = Path(comm.bcast(made))
-    yield directory
-    comm.Barrier()
-    if comm.rank == 0:
-        shutil.rmtree(directory)
+    """A shared directory for one test."""
+    with shared_directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def module_tmp():
+    """A shared directory for the tests of one file."""
+    with shared_directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def session_tmp():
+    """A shared directory for all tests."""
+    with shared_directory() as directory:
+        yield directory

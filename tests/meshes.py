@@ -86,6 +86,13 @@ def node_points(mesh: Mesh) -> np.ndarray:
     return leaves.corner[own][:, None] + local * leaves.stride[own][:, None, None]
 
 
+def cell_points(mesh: Mesh) -> np.ndarray:
+    """(nb, B^3, 3) lattice coordinates of the lower corners of this rank's cells, x fastest."""
+    size = mesh.lattice.block
+    points = node_points(mesh).reshape(-1, *3 * (size + 1,), 3)
+    return points[:, :-1, :-1, :-1].reshape(-1, size**3, 3)
+
+
 def present(mesh: Mesh) -> np.ndarray:
     """(nb, (B+1)^3) which nodes of the blocks belong to active cells."""
     active = mesh.active[mesh.own]

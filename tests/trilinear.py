@@ -110,3 +110,11 @@ class Elements:
         """(free,) m^3, integrals of the shape functions."""
         eighth = np.repeat((self.edge * cell) ** 3 / 8, 8)
         return self.constraints.T @ np.bincount(self.corners.ravel(), eighth, len(self.points))
+
+    def area(self, cell: float) -> np.ndarray:
+        """(free,) m^2, integrals of the shape functions over the upper faces with nothing above."""
+        above = self.lower + [0, 0, 1] * self.edge[:, None] + 1  # the grid begins at -1
+        exposed = self.grid[tuple(above.T)] < 0
+        quarter = np.repeat((self.edge[exposed] * cell) ** 2 / 4, 4)
+        corners = self.corners[exposed][:, BITS[:, 2] == 1].ravel()
+        return self.constraints.T @ np.bincount(corners, quarter, len(self.points))

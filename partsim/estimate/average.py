@@ -11,6 +11,7 @@ from math import ceil
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from partsim.job import Job
 from partsim.part.material import Material
@@ -23,6 +24,7 @@ from .patch import Effect, Effects, phase_law
 
 QUARTER = 0.25
 LONGEST = 0.05  # s, step of the temperatures
+SMOOTHING = 1e-3  # m, of the phases over the height
 FEWEST = 8  # steps of a scan or of a cool-down
 
 
@@ -204,8 +206,13 @@ class AveragedBuild:
             temperature[0] = self.job.layers.temperature
         part = np.minimum(np.searchsorted(middles, z[len(plate):]), self.layer - 1)
         plate_phases = initial("plate", temperature[: len(plate)], self.law)
+        # A cell of the grid is several layers high; what that does to single layers is no history
+        # that a mesh should resolve.
+        smooth = gaussian_filter1d(
+            np.stack(self.phases[:2])[:, : self.layer], SMOOTHING / thickness, mode="nearest"
+        )
         rows = [
             np.concatenate([ahead, values[part]])
-            for ahead, values in zip(plate_phases[:2], self.phases[:2], strict=True)
+            for ahead, values in zip(plate_phases[:2], smooth, strict=True)
         ]
         return Profiles(z, temperature, *rows)

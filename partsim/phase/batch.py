@@ -276,7 +276,7 @@ def iterate(work, dt, hot, law):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def crank_nicolson(work, dt, law):
-    """(43), (44) with the analytical starts; the number of lanes whose fixed point was not found."""
+    """(43), (44) with the analytical starts; how many lanes found no fixed point."""
     hot, empty, forming = look(work, dt, law)
     for i in range(WIDTH):
         work[NEW_ALPHA + i], work[NEW_MARTENSITE + i] = work[ALPHA + i], work[MARTENSITE + i]

@@ -87,7 +87,7 @@ def beta(
     temperature: np.ndarray,
     law: PhaseLaw,
 ) -> np.ndarray:
-    """X_b = X_sol(T) - X_as - X_am (32), or 1 - X_max + Y where the shifted fraction Y is active."""
+    """X_b = X_sol(T) - X_as - X_am (32), or 1 - X_max + Y where the shifted fraction is active."""
     liquid = np.clip((temperature - law.solidus) / (law.liquidus - law.solidus), 0, 1)
     total = alpha_stable + martensite
     active = np.abs(law.largest_alpha - total - beta_shift) <= UNRESOLVED

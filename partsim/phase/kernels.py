@@ -119,7 +119,8 @@ def subcycle(work, dt, substeps, law):
         failed += crank_nicolson(work, dt / substeps, law)
         if left > 1:
             for i in range(WIDTH):
-                work[ALPHA + i], work[MARTENSITE + i] = work[NEW_ALPHA + i], work[NEW_MARTENSITE + i]
+                work[ALPHA + i] = work[NEW_ALPHA + i]
+                work[MARTENSITE + i] = work[NEW_MARTENSITE + i]
                 work[BEFORE + i] = work[AFTER + i]
     return failed
 

@@ -194,7 +194,7 @@ def correct(
 
 
 def hold(state: Phases, T_old: float, T: float, dt: float, law: PhaseLaw) -> Phases | None:
-    """The state advanced by (69), or None where (27) does not act, takes HANDOVER or is half done."""
+    """The state advanced by (69), or None where (27) does not act or has taken over."""
     heating = T > T_old
     X_am = heat(state.X_as, state.X_am, T, law) if heating else state.X_am
     known = state._replace(X_am=X_am)

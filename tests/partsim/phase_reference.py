@@ -85,7 +85,8 @@ class Point:
         if self.low >= 935 and self.X_am <= 1e-15 and self.Y < MOST - equilibrium and self.X_as > 0:
             line = SLOPE * (1373 - T)
             pressed = self.low >= 1273 and self.rate > 0 and self.X_as >= line * (1 - 1e-12)
-            return "faded" if pressed and self.shrinking(self.Y, k, 0.0) < SLOPE * self.rate else "shrink"
+            slower = self.shrinking(self.Y, k, 0.0) < SLOPE * self.rate
+            return "faded" if pressed and slower else "shrink"
         if self.rate > 0 and self.low >= 935 and self.X_am > 0:
             if self.X_as + self.X_am >= equilibrium * (1 - 1e-12):
                 return "dissolved"

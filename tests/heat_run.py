@@ -1,0 +1,80 @@
+"""A mesh with a temperature, an energy account and the steps that advance it."""
+
+from math import fsum
+
+import numpy as np
+
+from partsim.ledger import Ledger
+from partsim.thermal.explicit import Explicit
+from partsim.thermal.heat import Heat
+from partsim.thermal.implicit import Implicit
+from partsim.thermal.losses import make_loss_law
+from partsim.thermal.source import Optics
+from partsim.timers import Timers
+from tests.meshes import everywhere, material, nodal, present, total
+
+TOLERANCE = 1e-9
+RADIUS = 60e-6
+
+
+class HeatRun:
+    """Starts from a function of lattice points.
+
+    lossy         whether the top radiates and evaporates
+    fixed         whether the bottom of the plate is held
+    consolidated  (nb, B^3) or one number
+    """
+
+    def __init__(self, mesh, temperature, lossy=False, fixed=False, consolidated=1.0):
+        self.mesh, self.ledger = mesh, Ledger()
+        state = np.broadcast_to(consolidated, (mesh.n_blocks, mesh.lattice.block**3)).copy()
+        law = make_loss_law(material(), lossy, lossy)
+        self.heat = Heat(mesh, material(), law, fixed, state)
+        self.temperature = nodal(mesh, temperature)
+        self.start = self.enthalpy()
+
+    def explicit(self, dt, count, path=None):
+        """`count` explicit steps of dt, along a path if there is one."""
+        stepper, lattice = Explicit(self.heat, dt, self.ledger, Timers()), self.mesh.lattice
+        if path is not None:
+            stepper.aim_at(path, Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder))
+        for number in range(count):
+            stepper.step(self.temperature, number * dt)
+        return self
+
+    def implicit(self, steps, plate=None):
+        """Implicit steps of the given lengths."""
+        stepper = Implicit(self.heat, self.ledger, TOLERANCE)
+        for dt in steps:
+            stepper.step(self.temperature, dt, plate)
+        stepper.close()
+        return self
+
+    def enthalpy(self):
+        """J of all ranks, counted from 0 K."""
+        return fsum(self.mesh.comm.allgather(self.heat.enthalpy(self.temperature)))
+
+    def gap(self):
+        """What the account lacks, relative to the laser's energy or else the largest term."""
+        ledgers = self.mesh.comm.allgather(self.ledger)
+        lost = [fsum(getattr(each, name).value for each in ledgers)
+                for name in ("lost_top", "lost_plate")]
+        stored, laser = self.enthalpy() - self.start, self.ledger.laser.value
+        return (laser - stored - sum(lost)) / (laser or max(map(abs, lost)))
+
+    def error(self, wave, time):
+        """Mean square deviation from a wave, K."""
+        cell = self.mesh.lattice.cell
+        exact = nodal(self.mesh, lambda points: wave.temperature(cell * points, time))
+        volume = self.mesh.volume
+        square = total(self.mesh, volume * (self.temperature - exact) ** 2)
+        return (square / total(self.mesh, volume)) ** 0.5
+
+    def blocks(self):
+        """(n, (B+1)^3) temperatures of the blocks of all ranks, 0 where there are no nodes."""
+        values = self.mesh.to_blocks(self.temperature)
+        return everywhere(self.mesh, np.where(present(self.mesh), values, 0.0))
+
+    def close(self):
+        """Frees the mesh."""
+        self.mesh.close()

@@ -1,0 +1,79 @@
+"""The energy account closes: nothing is lost in steps, growth or adaptation."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from partsim.parallel import world
+from partsim.part.scan import layer_path
+from tests.build_job import EXPLICIT, LAYERS, build_job, run_build
+
+ADIABATIC = {
+    "losses.radiation": False,
+    "losses.evaporation": False,
+    "plate.bottom": "insulated",
+    **EXPLICIT,
+}
+GAINS, LOSSES = ("laser", "layers", "adaptation"), ("lost_top", "lost_plate")
+
+
+@pytest.fixture(scope="module")
+def adiabatic(module_tmp):
+    return run_build(world(), build_job(ADIABATIC), module_tmp / "adiabatic")
+
+
+def layer_ends(build):
+    """The account at the end of each layer's cool-down, as arrays (layers,)."""
+    with open(build.records.folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    end = build.clock.time - build.job.final_cooling.duration * (1 - 1e-9)
+    last = {int(row["layer"]): row for row in rows if float(row["time"]) <= end}
+    names = (*GAINS, *LOSSES, "stored")
+    return {name: np.array([float(row[name]) for row in last.values()]) for name in names}
+
+
+def errors_over(build, layers):
+    """|gains - losses - change of the stored heat| over so many new layers, relative to laser."""
+    ends = layer_ends(build)
+    change = {name: values[layers:] - values[:-layers] for name, values in ends.items()}
+    gained = sum(change[name] for name in GAINS) - sum(change[name] for name in LOSSES)
+    return np.abs(gained - change["stored"]) / change["laser"]
+
+
+def test_adiabatic_build_keeps_its_energy(comm, adiabatic):
+    energy = adiabatic.energy()
+    assert energy["lost_top"] == energy["lost_plate"] == 0.0
+    assert energy["laser"] > 1 and energy["layers"] > 1
+    assert abs(energy["closing_error"]) <= 1e-12
+    errors = errors_over(adiabatic, 3)
+    assert len(errors) == LAYERS - 3 and errors.max() <= 1e-12
+
+
+def test_losses_and_implicit_steps_close_the_account(comm, built):
+    energy = built.energy()
+    assert min(energy["lost_top"], energy["lost_plate"]) > 0.1 * energy["laser"]
+    assert abs(energy["closing_error"]) <= 1e-8
+    assert errors_over(built, 3).max() <= 1e-8
+
+
+def test_adaptation_changes_no_enthalpy(comm, adiabatic, built):
+    for build in (adiabatic, built):
+        assert build.site.counts.blocks_coarsened > 0
+        ends = layer_ends(build)
+        enthalpy = build.first_enthalpy + ends["stored"][:-1]
+        assert (np.abs(np.diff(ends["adaptation"])) <= 1e-13 * enthalpy).all()
+
+
+def test_laser_brings_the_energy_of_its_paths(comm, built):
+    energy = math.fsum(layer_path(built.job, layer).energy() for layer in range(1, LAYERS + 1))
+    assert built.energy()["laser"] == pytest.approx(energy, rel=1e-14)
+
+
+def test_layers_bring_the_enthalpy_of_their_powder(comm, built):
+    job, material = built.job, built.material
+    area = math.prod(edge + 2 * job.mesh.powder_rim for edge in job.part.size[:2])
+    laid = LAYERS * job.layers.thickness * area * material.density * material.heat_capacity
+    energy = built.energy()["layers"]
+    assert energy == pytest.approx(laid * job.layers.temperature, rel=1e-13)

@@ -1,0 +1,191 @@
+"""Steps put together by hand, energy, ranks, and the width of the kernels' instructions."""
+
+import re
+from types import SimpleNamespace
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from numba import njit
+from scipy.sparse import diags
+from scipy.sparse.linalg import spsolve
+
+from partsim.part.scan import ScanPath
+from partsim.thermal import kernels, losses
+from partsim.thermal.losses import make_loss_law
+from tests.dense_laws import surface_loss
+from tests.heat_run import HeatRun
+from tests.meshes import (
+    CELL, alone, cell_points, everywhere, make_mesh, material, node_points, noise, present,
+    small_lattice, varied_leaves, varied_mesh,
+)  # fmt: skip
+from tests.trilinear import Elements
+
+
+def random_plate(comm):
+    """Hanging nodes, partly consolidated powder, and random temperatures."""
+    lattice = small_lattice()
+    mesh = make_mesh(comm, lattice, varied_leaves(lattice, 3, seed=4), 3)
+    lower = cell_points(mesh)
+    consolidated = np.where(lower[..., 2] < lattice.plate, 1.0, noise(lower, 8))
+    return HeatRun(mesh, lambda points: 400 + 1400 * noise(points, 9), True, True, consolidated)
+
+
+class ByHand:
+    """The same problem in matrices: mass, stiffness and area of the free vertices."""
+
+    def __init__(self, run):
+        self.mesh, mesh = run.mesh, run.mesh
+        self.elements = elements = Elements(mesh.leaves, mesh.top)
+        self.points = elements.points[~elements.hanging]
+        self.bottom = self.points[:, 2] == 0
+        self.mass = 4090 * 1130 * elements.volume(CELL)
+        self.area = elements.area(CELL)
+        rows = everywhere(mesh, run.heat.conduction.consolidated)
+        r_c = rows[elements.leaf, elements.place]
+        self.stiffness = elements.stiffness(28.6 * r_c + 0.286 * (1 - r_c), CELL)
+        self.before = self.of(run)
+
+    def of(self, run):
+        """A run's temperature at the free vertices of all ranks."""
+        shown, points = (everywhere(run.mesh, each(run.mesh)) for each in (present, node_points))
+        values = np.empty(len(self.elements.points))
+        values[self.elements.at(points[shown])] = run.blocks()[shown]
+        return values[~self.elements.hanging]
+
+    def losses(self, temperature):
+        """W/m^2 and its slope."""
+        setup = SimpleNamespace(material=material(), radiation=True, evaporation=True)
+        flux, above, below = (surface_loss(temperature + s, setup) for s in (0, 0.01, -0.01))
+        return flux, (above - below) / 0.02
+
+
+def test_explicit_step_by_hand(comm):
+    """(T' - T) m / dt = -K T, then T'' + dt A/m q(T'') = T', and the bottom stays."""
+    run, dt = random_plate(comm), 1e-4
+    hand = ByHand(run)
+    run.explicit(dt, 1)
+    rate = hand.stiffness @ hand.before / hand.mass
+    conducted = hand.before - dt * np.where(hand.bottom, 0, rate)
+    after = hand.of(run)
+    flux, _ = hand.losses(after)
+    balance = after + dt * hand.area / hand.mass * flux - conducted
+    assert np.abs(balance).max() < 1e-9
+    taken = run.mesh.comm.allreduce(run.ledger.lost_top.value)
+    assert taken == pytest.approx(dt * (hand.area * flux).sum(), rel=1e-9)
+    through = -dt * (hand.stiffness @ hand.before)[hand.bottom].sum()
+    assert run.mesh.comm.allreduce(run.ledger.lost_plate.value) == pytest.approx(through, rel=1e-9)
+    run.close()
+
+
+@pytest.mark.parametrize("dt, plate", [(1e-3, None), (0.1, None), (0.05, 700.0)])
+def test_implicit_step_by_hand(comm, dt, plate):
+    """m (T' - T) / dt + K T' + A q(T') = 0 by scipy's sparse solver and Newton's method."""
+    run = random_plate(comm)
+    hand = ByHand(run)
+    run.implicit([dt], plate)
+    after = hand.before.copy()
+    after[hand.bottom] = hand.before[hand.bottom] if plate is None else plate
+    free, change = ~hand.bottom, np.inf
+    for _ in range(40):
+        flux, slope = hand.losses(after)
+        residual = hand.mass * (after - hand.before) / dt + hand.stiffness @ after
+        residual += hand.area * flux
+        if np.abs(change).max() < 1e-9:
+            break
+        local = diags(hand.mass / dt + hand.area * slope)
+        jacobian = (hand.stiffness + local).tocsr()[free][:, free].tocsc()
+        change = spsolve(jacobian, residual[free], permc_spec="MMD_AT_PLUS_A")
+        after[free] -= np.minimum(change, 0.3 * after[free])
+    np.testing.assert_allclose(hand.of(run), after, atol=1e-7)
+    ledger, comm = run.ledger, run.mesh.comm
+    top, bottom = (comm.allreduce(each.value) for each in (ledger.lost_top, ledger.lost_plate))
+    assert top == pytest.approx(dt * (hand.area * flux).sum(), rel=1e-8)
+    assert bottom == pytest.approx(-dt * residual[hand.bottom].sum(), rel=1e-8)
+    run.close()
+
+
+def track():
+    """A line over the powder at 0.96 m/s, and the way back beside it after a pause."""
+    ends = np.array([[-2e-4, -4e-5, 0], [3e-4, -4e-5, 0], [3e-4, 4e-5, 0], [-2e-4, 4e-5, 0]])
+    spent = np.array([5e-4 / 0.96, 1.3e-4, 5e-4 / 0.96])
+    return ScanPath(ends, np.r_[0, np.cumsum(spent)], np.array([180.0, 0.0, 180.0]))
+
+
+def printed(mesh, **choices):
+    """A run on a mesh whose uppermost layer is powder."""
+    below = cell_points(mesh)[..., 2] < mesh.lattice.top(mesh.layer - 1)
+    return HeatRun(mesh, lambda points: np.full(points.shape[:-1], 400.0), **choices,
+                   consolidated=1.0 * below)
+
+
+def test_account_closes_without_losses(comm):
+    run, path = printed(varied_mesh(comm)), track()
+    run.explicit(1e-5, int(path.duration / 1e-5) + 1, path)
+    assert run.ledger.laser.value == pytest.approx(path.energy(), rel=1e-13)
+    assert abs(run.gap()) < 1e-12
+    assert comm.allreduce(run.temperature.max(), max) > 3000
+    run.implicit([1e-4, 1e-3, 0.1])
+    assert abs(run.gap()) < 1e-8
+    assert run.ledger.lost_top.value == run.ledger.lost_plate.value == 0
+    run.close()
+
+
+def test_account_closes_with_losses_and_a_cold_plate(comm):
+    run, path = printed(varied_mesh(comm), lossy=True, fixed=True), track()
+    run.explicit(1e-5, int(path.duration / 1e-5) + 1, path)
+    assert abs(run.gap()) < 1e-10
+    lost = comm.allreduce(run.ledger.lost_top.value)
+    assert 0.05 < lost / path.energy() < 0.5
+    run.implicit([1e-4, 3e-4, 1e-3, 0.01, 0.1])
+    run.implicit([0.1, 1.0], plate=350.0)
+    assert abs(run.gap()) < 1e-8
+    bottom = run.mesh.bottom
+    assert (run.temperature[bottom] == 350.0).all()
+    run.implicit(3 * [1e3], plate=293.0)
+    np.testing.assert_allclose(run.temperature, 293.0, atol=1e-3)
+    assert abs(run.gap()) < 1e-8
+    run.close()
+
+
+def test_consolidation_of_the_melt_stays(comm):
+    """Powder under the beam is dense metal afterwards, beside the track it still is powder."""
+    run, path = printed(varied_mesh(comm), lossy=True), track()
+    run.explicit(1e-5, int(path.duration / 1e-5) + 60, path)
+    rows = everywhere(run.mesh, run.heat.conduction.consolidated)
+    new = Elements(run.mesh.leaves, run.mesh.top)
+    in_layer = new.lower[:, 2] >= run.mesh.top - 1
+    r_c = rows[new.leaf, new.place][in_layer]
+    assert r_c.max() == 1 and (r_c == 1).sum() > 10 and (r_c == 0).sum() > 10
+    run.close()
+
+
+def test_ranks_do_not_show_in_the_result(comm):
+    """Explicit steps bit for bit; implicit ones to the solver's tolerance."""
+    mesh, path = varied_mesh(comm), track()
+    run, serial = (printed(each, lossy=True, fixed=True) for each in (mesh, alone(mesh)))
+    for each in (run, serial):
+        each.explicit(1e-5, 60, path)
+    np.testing.assert_array_equal(run.blocks(), serial.blocks())
+    for each in (run, serial):
+        each.implicit([1e-4, 1e-2])
+    np.testing.assert_allclose(run.blocks(), serial.blocks(), atol=1e-7)
+    run.close()
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(
+    not llvm.get_host_cpu_features().get("avx512f"), reason="the processor has no AVX-512"
+)
+def test_kernels_use_the_full_vector_width():
+    """Compiled here: what a cache holds may come from elsewhere."""
+    size = (0,) * 8
+    work, conduct = kernels.make_workspace(size, 1.0), njit(kernels.conduct.py_func)
+    conduct(work.values, work.kappa, 1.0, 8, size, work.corners, work.flux)
+    cool = njit(error_model="numpy")(losses.newton_twice.py_func)
+    cool(*np.full((2, 64), 1e-9), make_loss_law(material(), True, True), np.empty(64))
+    for function, operations in ((conduct, "v(add|sub|mul)pd"), (cool, "v(div|sqrt|mul)pd")):
+        lines = list(function.inspect_asm().values())[-1].splitlines()
+        packed = [line for line in lines if re.search(operations, line)]
+        wide = [line for line in packed if "%zmm" in line]
+        assert len(wide) > 20 and len(wide) > 0.5 * len(packed)
