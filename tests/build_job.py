@@ -38,17 +38,17 @@ LAYERS = 10
 EXPLICIT = {"layers.dwell": "0.4 ms", "final_cooling.duration": 0}
 
 
-def build_text(*changes: dict) -> str:
+def build_text(*changes: dict, probes: tuple = PROBES) -> str:
     """TOML of the job with some entries changed."""
     entries = dict(BUILD)
     for change in changes:
         entries.update(change)
-    return job_text(entries, PROBES)
+    return job_text(entries, probes)
 
 
-def build_job(*changes: dict) -> Job:
+def build_job(*changes: dict, probes: tuple = PROBES) -> Job:
     """The job with some entries changed."""
-    return parse(build_text(*changes), "build.toml")
+    return parse(build_text(*changes, probes=probes), "build.toml")
 
 
 def run_build(comm, job: Job, folder: Path) -> Build:

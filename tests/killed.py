@@ -1,119 +1,100 @@
-"""A run that kills its last rank at a chosen moment: python -m tests.killed JOB FOLDER MOMENT."""
+"""A run whose last rank kills itself at a chosen moment: python -m tests.killed JOB FOLDER MOMENT."""
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from partsim import build
 from partsim.job import load
-from partsim.output import records, shared_file
+from partsim.output import shared_file
+from partsim.output import records
 from partsim.parallel import world
 from partsim.site import Site
 from partsim.thermal.implicit import Implicit
 
-NUMBER = 8  # of the stretch in which it happens: that of layer 9, which begins a row of blocks
+LAYER = 9  # in which it happens; a row of blocks begins with it
 WATCH = 25  # steps between checkpoints
+ROWS = 8  # writes to a file before the end
 
 
 def die() -> None:
-    """Ends this process at once if it is the last rank."""
+    """Ends the last rank at once."""
     if world().rank == world().size - 1:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_before(owner, name: str, due) -> None:
-    """Replaces a function by one that dies where `due(*arguments)` holds."""
-    function = getattr(owner, name)
+def die_after(owner: type, name: str, due: Callable[..., bool]) -> None:
+    """From now on a method dies when it has done its work and `due` holds for its arguments."""
+    method = getattr(owner, name)
 
     def instead(*arguments):
+        method(*arguments)
         if due(*arguments):
             die()
-        return function(*arguments)
 
     setattr(owner, name, instead)
 
 
-def before_step(index: int) -> None:
-    """Dies before a step with the laser on or in the cool-down, counted from the laser's end."""
+def after_step(laser: int, cooling: int) -> None:
+    """Dies after so many steps of the layer, the phases not yet being advanced."""
 
-    def due(run, *_) -> bool:
-        here = index if index >= 0 else run.stretch.laser - index
-        return (run.number, run.index) == (NUMBER, here)
+    def due(run: build.Build, *_) -> bool:
+        done = min(run.stretch.laser, laser) + cooling
+        return (run.stretch.layer, run.index) == (LAYER, done)
 
-    die_before(build.Build, "thermal_step", due)
+    die_after(build.Build, "thermal_step", due)
 
 
-def while_solving(calls: int) -> None:
-    """Dies in the linear system of the implicit step that follows so many in this layer."""
+def after_solution(count: int) -> None:
+    """Dies in Newton's method of an implicit step of the layer."""
     solved = []
 
-    def due(solver, *_) -> bool:
-        if solver.heat.mesh.layer == NUMBER + 1:
-            solved.append(solver)
-        return len(solved) > calls
+    def due(solver: Implicit, *_) -> bool:
+        solved.extend([solver] * (solver.heat.mesh.layer == LAYER))
+        return len(solved) == count
 
-    die_before(Implicit, "solve", due)
+    die_after(Implicit, "solve", due)
 
 
 def after_adaptation() -> None:
-    """Dies when the mesh has just been adapted and all fields have been moved to it."""
-    grow = Site.grow
+    """Dies when the mesh has just been adapted and the fields have been moved."""
+    die_after(Site, "grow", lambda site, layer: layer == LAYER)
 
-    def instead(site: Site, layer: int) -> None:
-        grow(site, layer)
-        if layer == NUMBER + 1:
+
+def while_writing(method: str) -> None:
+    """Dies when a part of the layer's first file of this kind is on the disk."""
+    write_file, write_at, written = getattr(records.Records, method), shared_file.write_at, []
+
+    def write_some(*arguments):
+        write_at(*arguments)
+        written.append(arguments)
+        if len(written) == ROWS:
             die()
 
-    Site.grow = instead
+    def instead(watched: records.Records, name: str) -> None:
+        if watched.build.site.mesh.layer == LAYER:
+            shared_file.write_at = write_some
+        write_file(watched, name)
+
+    setattr(records.Records, method, instead)
 
 
-def while_writing(name: str, count: int) -> None:
-    """Dies when so many rows of the first file of this name in the layer are on the disk."""
-    rows, seen = shared_file.write_at, []
-    begin = getattr(records, name)
-
-    def begin_writing(comm, *arguments):
-        if run_number() == NUMBER:
-            shared_file.write_at = count_rows
-        return begin(comm, *arguments)
-
-    def count_rows(*arguments) -> None:
-        rows(*arguments)
-        seen.append(arguments)
-        if len(seen) == count:
-            die()
-
-    setattr(records, name, begin_writing)
-
-
-def run_number() -> int:
-    """The stretch at which the run of this process is."""
-    return current[-1].number
-
-
-current = []
 MOMENTS = {
-    "scan": lambda: before_step(30),
-    "explicit cooling": lambda: before_step(-6),
-    "implicit cooling": lambda: while_solving(2),
+    "scan": lambda: after_step(30, 0),
+    "explicit cooling": lambda: after_step(1000, 6),
+    "implicit cooling": lambda: after_solution(3),
     "adaptation": after_adaptation,
-    "checkpoint": lambda: while_writing("save", 4),
-    "snapshot": lambda: while_writing("write_snapshot", 4),
+    "checkpoint": lambda: while_writing("checkpoint"),
+    "snapshot": lambda: while_writing("fields"),
 }
 
 
 def main(job: str, folder: str, moment: str) -> None:
-    """Runs the job; checkpoints follow from counted steps and not from the clock."""
+    """Runs the job; checkpoints follow counted steps, not the clock."""
     records.WATCH = WATCH
-    records.Records.overdue = lambda self: self.build.index > 0
-    start = build.Build.start
-
-    def noted(run) -> None:
-        current.append(run)
-        start(run)
-
-    build.Build.start = noted
+    records.Records.overdue = lambda watched: watched.build.index > 0
     MOMENTS[moment]()
     build.run(load(Path(job)), Path(folder))
 

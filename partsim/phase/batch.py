@@ -2,8 +2,7 @@
 
 `work` holds WIDTH values of each of the rows below, so that every loop runs over memory in cache,
 through a single pointer, and compiles to full-width registers. A loop that no lane needs is
-skipped; a lane that does not need the loop keeps its value. Symbols and equation numbers are
-those of lane.py.
+skipped; a lane that does not need the loop keeps its value. Symbols and equations: see lane.py.
 """
 
 import numpy as np
@@ -74,7 +73,7 @@ def look(work, dt, law):
 def admit(work, law):
     """(30) at the old temperature in lanes above alpha_end.
 
-    It changes only a state that was interpolated between others, and that (27) would take below 0.
+    It changes only states interpolated between others, which (27) would take below 0.
     """
     for i in range(WIDTH):
         T_old, X_as, X_am = work[BEFORE + i], work[ALPHA + i], work[MARTENSITE + i]

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Callable
 from math import ceil, isfinite
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def substeps(dt: float, increment: float) -> int:
     return max(ceil(dt / longest), ceil(increment / LARGEST_INCREMENT))
 
 
-def whole_or_absent(path: Path, write) -> None:
+def whole_or_absent(path: Path, write: Callable[[Path], None]) -> None:
     """Calls write with a temporary path, which takes the name `path` once it is complete."""
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:

@@ -28,7 +28,15 @@ from .batch import (
 )
 
 
-def advance_explicit(alpha_stable, martensite, beta_shift, temperature_old, temperature, dt, law):
+def advance_explicit(
+    alpha_stable: np.ndarray,
+    martensite: np.ndarray,
+    beta_shift: np.ndarray,
+    temperature_old: np.ndarray,
+    temperature: np.ndarray,
+    dt: float,
+    law: tuple,
+) -> None:
     """One step (41), (42) to `temperature`, which is copied to `temperature_old`.
 
     alpha_stable, martensite      (n,)  1, updated
@@ -43,17 +51,25 @@ def advance_explicit(alpha_stable, martensite, beta_shift, temperature_old, temp
 
 
 def advance_crank_nicolson(
-    alpha_stable, martensite, beta_shift, temperature_old, temperature, dt, law, max_substep
-):
+    alpha_stable: np.ndarray,
+    martensite: np.ndarray,
+    beta_shift: np.ndarray,
+    temperature_old: np.ndarray,
+    temperature: np.ndarray,
+    dt: float,
+    law: tuple,
+    max_substep: float,
+) -> int:
     """One step (43), (44) in equal substeps of at most max_substep (s), arguments as above.
 
     The temperature is linear in between. Returns the number of fixed points that were not found.
     """
     state = (alpha_stable, martensite, beta_shift, temperature_old, temperature)
+    # 0.3 s in steps of 0.1 s are 3, whatever the last bit of the quotient
     return advance(state, dt, law, max(1, ceil(dt / max_substep * (1 - 1e-12))))
 
 
-def advance(state, dt, law, substeps):
+def advance(state: tuple[np.ndarray, ...], dt: float, law: tuple, substeps: int) -> int:
     """A step of X_as, X_am, Y, T_old, T (n,): whole batches in place, the rest in a padded copy."""
     assert all(values.flags.c_contiguous for values in state)
     n = len(state[0])

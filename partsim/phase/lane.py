@@ -37,7 +37,9 @@ def saturation_bound(T, law):
     x = law.martensite_exponent * (law.martensite_start - T)
     s = fma(x, fma(x, fma(x, 1 / 120, -1 / 24), 1 / 6), -1 / 2)
     sum5 = fma(x * x, s, x)
-    return sum5 + 1e-9 if T < law.martensite_start else 0.0  # more than the error of exp
+    bound = sum5 + 1e-9  # more than the error of exp
+    bound = bound if T > law.martensite_end else 1.0
+    return bound if T < law.martensite_start else 0.0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

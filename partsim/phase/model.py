@@ -256,9 +256,9 @@ def crank_nicolson_step(
         return finish(X_as, X_am, state.Y, T_old, T, law)
     jump, Y, free = dissolution_start(state, T_old, T, dt, law)
     R = rates(state, T_old, law, T > T_old)
-    X_as = known_as = state.X_as + jump + dt / 2 * (R.b_as + R.am_as - free * R.as_b)
-    X_am = known_am = state.X_am - dt / 2 * R.am_as
-    X_as, X_am = state.X_as, state.X_am
+    known_as = state.X_as + jump + dt / 2 * (R.b_as + R.am_as - free * R.as_b)
+    known_am = state.X_am - dt / 2 * R.am_as
+    X_as, X_am, _ = state
     for _ in range(ITERATIONS):
         R = rates(Phases(X_as, X_am, Y), T, law, T > T_old)
         new_as = known_as + dt / 2 * (R.b_as + R.am_as - free * R.as_b)

@@ -153,6 +153,8 @@ class Implicit:
     def solve(self, residual: np.ndarray, error: float) -> None:
         """correction = J^-1 residual, as exactly as the remaining error asks for."""
         self.right.array[:] = residual
+        # the preconditioner must be that of this system, however the run came to it
+        self.solver.getOperators()[0].stateIncrease()
         wanted = min(max(0.1 * self.tolerance / error, 1e-12), 1e-2)
         self.solver.setTolerances(rtol=wanted, atol=0.0)
         self.solver.solve(self.right, self.correction)

@@ -1,0 +1,198 @@
+"""A build that goes on from a checkpoint ends like the uninterrupted one."""
+
+import json
+import shutil
+import sys
+from contextlib import contextmanager
+
+import h5py
+import pytest
+from mpi4py import MPI
+
+from partsim import __main__
+from partsim.output import checkpoint, records
+from partsim.output.checkpoint import latest, load_header
+from partsim.parallel import world
+from partsim.program import stretch
+from tests.build_job import (
+    EXPLICIT, PROBES, assert_close, assert_same_bits, books, build_job, build_text,
+    resume_build, run_build, stored,
+)
+
+SCAN = stretch(build_job(), 8).laser
+MOMENTS = {  # stretches and steps of the next one that are done
+    "scan": (0, 30),
+    "layer": (8, 0),
+    "adaptation": (8, 1),
+    "scan after adaptation": (8, SCAN // 2),
+    "explicit cooling": (8, SCAN + 5),
+    "implicit cooling": (8, SCAN + 13),
+    "final cooling": (10, 4),
+}
+FIFTH_LAYERS = {"layer 5": (5, 0), "layer 10": (10, 0), "end": (11, 0)}
+SHORT = {**EXPLICIT, "layers.stop": 1, "output.mid_scan": [], "output.checkpoint_layers": 1}
+TIMES = {
+    "wall_seconds", "stage_seconds", "peak_memory_bytes", "node_updates_per_second",
+    "equivalent_updates_per_second",
+}
+
+
+@contextmanager
+def checkpoints_at(moments):
+    """Checkpoints are written after these steps, and all are kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "KEPT", 100)
+        patch.setattr(records, "WATCH", 1)
+        patch.setattr(
+            records.Records, "overdue",
+            lambda self: (self.build.number, self.build.index) in moments,
+        )
+        yield
+
+
+def place(path):
+    header, _ = load_header(path)
+    return header["number"], header["index"]
+
+
+@pytest.fixture(scope="module")
+def checkpointed(module_tmp):
+    """The whole build, which writes a checkpoint at every one of the moments."""
+    job = build_job({"output.checkpoint_layers": 5})
+    with checkpoints_at(MOMENTS.values()):
+        return run_build(world(), job, module_tmp / "checkpointed")
+
+
+@pytest.fixture(scope="module")
+def checkpoints(checkpointed):
+    """(stretch, step) -> file."""
+    folder = checkpointed.records.folder
+    return {place(path): path for path in folder.glob("*.checkpoint.h5")}
+
+
+def same_counters(left, right):
+    """Summaries are equal but for what a clock or the system tells."""
+    told = [json.loads((b.records.folder / "summary.json").read_text()) for b in (left, right)]
+    for name in told[0].keys() - TIMES:
+        assert told[0][name] == told[1][name], name
+
+
+def test_checkpoints_change_nothing(comm, checkpointed, built):
+    assert_same_bits(stored(checkpointed), stored(built))
+    assert books(checkpointed) == books(built)
+    same_counters(checkpointed, built)
+    text = [(b.records.folder / "probes.csv").read_text() for b in (checkpointed, built)]
+    assert text[0] == text[1]
+
+
+@pytest.mark.parametrize("moment", [*MOMENTS, *FIFTH_LAYERS])
+def test_resumed_build_ends_with_the_same_bits(comm, checkpoints, built, shared_tmp, moment):
+    path = checkpoints[(MOMENTS | FIFTH_LAYERS)[moment]]
+    resumed = resume_build(comm, path, shared_tmp)
+    assert_same_bits(stored(resumed), stored(built))
+    assert books(resumed) == books(built)
+    same_counters(resumed, built)
+
+
+@pytest.mark.skipif(world().size == 1, reason="needs another number of ranks")
+def test_one_rank_goes_on_for_many(comm, checkpoints, built, tmp_path):
+    path = checkpoints[MOMENTS["scan after adaptation"]]
+    alone = resume_build(MPI.COMM_SELF, path, tmp_path)
+    assert_close(stored(alone), stored(built))
+    assert alone.energy()["closing_error"] == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.skipif(world().size == 1, reason="needs another number of ranks")
+def test_many_ranks_go_on_for_one(comm, built, shared_tmp):
+    moment = MOMENTS["scan after adaptation"]
+    if comm.rank == 0:
+        with checkpoints_at([moment]):
+            run_build(MPI.COMM_SELF, build_job(), shared_tmp / "alone")
+    comm.Barrier()
+    path = latest(shared_tmp / "alone")
+    assert place(path) == moment
+    together = resume_build(comm, path, shared_tmp / "together")
+    assert_close(stored(together), stored(built))
+    assert together.energy()["closing_error"] == pytest.approx(0, abs=1e-8)
+
+
+@pytest.fixture(scope="module")
+def short(module_tmp):
+    """The folder of a build of one layer, with its checkpoint."""
+    job = build_job(SHORT, probes=PROBES[:1])
+    return run_build(world(), job, module_tmp / "short").records.folder
+
+
+def test_run_in_a_used_folder_leaves_only_its_own(comm, short, shared_tmp):
+    """The checkpoint of the run before would otherwise be taken for one of the new run."""
+    used, fresh = shared_tmp / "used", shared_tmp / "fresh"
+    copy_folder(comm, short, used)
+    nothing = {"output.checkpoint_layers": 0, "output.every_layers": 0}
+    job = build_job(SHORT, nothing, probes=())
+    names = []
+    for folder in used, fresh:
+        run_build(comm, job, folder)
+        comm.Barrier()
+        names.append({path.name for path in folder.iterdir()})
+    assert names[0] == names[1] and "probes.csv" not in names[0]
+    assert latest(used) is None
+
+
+def test_resumed_in_another_folder_leaves_the_first_alone(comm, short, shared_tmp):
+    before = {path.name: path.read_bytes() for path in short.iterdir()}
+    resume_build(comm, latest(short), shared_tmp / "other")
+    comm.Barrier()
+    assert {path.name: path.read_bytes() for path in short.iterdir()} == before
+    assert {"job.toml", "summary.json"} <= {path.name for path in (shared_tmp / "other").iterdir()}
+
+
+def copy_folder(comm, source, target):
+    if comm.rank == 0:
+        shutil.copytree(source, target)
+    comm.Barrier()
+
+
+def cut_checkpoint(folder):
+    path = latest(folder)
+    path.write_bytes(path.read_bytes()[:-1000])
+    return "is damaged or no checkpoint; delete it to go on from the one before"
+
+
+def damage_last_row(folder):
+    """A flipped bit that only the last rank reads."""
+    path = latest(folder)
+    with h5py.File(path, "r") as file:
+        values = file["nodes/temperature"]
+        end = values.id.get_offset() + values.nbytes
+    content = bytearray(path.read_bytes())
+    content[end - 1] ^= 1
+    path.write_bytes(content)
+    return "is damaged or no checkpoint; delete it to go on from the one before"
+
+
+def change_job(folder):
+    (folder / "job.toml").write_text(build_text({"laser.power": "170 W"}))
+    return f"belongs to another job than {folder / 'job.toml'}"
+
+
+def remove_checkpoints(folder):
+    for path in folder.glob("*.checkpoint.h5"):
+        path.unlink()
+    return f"{folder} holds no checkpoint to resume from"
+
+
+@pytest.mark.parametrize(
+    "spoil", [cut_checkpoint, damage_last_row, change_job, remove_checkpoints]
+)
+def test_wrong_checkpoint_is_one_line_on_every_rank(
+    comm, short, shared_tmp, monkeypatch, capsys, spoil
+):
+    folder = shared_tmp / "run"
+    copy_folder(comm, short, folder)
+    told = comm.bcast(spoil(folder) if comm.rank == 0 else None)
+    monkeypatch.setattr(sys, "argv", ["partsim", "resume", str(folder)])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    assert comm.allgather(__main__.main()) == [__main__.MISTAKE] * comm.size
+    error = capsys.readouterr().err
+    assert error.count("\n") == (comm.rank == 0)
+    assert comm.rank > 0 or (error.startswith("partsim: ") and told in error)
