@@ -32,10 +32,11 @@ help: ## these lines
 
 setup: .venv/compiled ## everything that partsim needs, once: system packages, .venv, petsc4py, kernels
 
-run: .venv/compiled ## print the small cube on all cores, jobs/cube_small.toml
+run: .venv/compiled ## print the small cube on all cores and draw it, jobs/cube_small.toml
 	$(MPIRUN) -n $(RANKS) $(BIN)/partsim run jobs/cube_small.toml
+	$(BIN)/partsim render jobs/cube_small.out
 
-test: .venv/ready-dev ## every test on 1, 2 and 3 ranks
+test: .venv/ready-dev .venv/sources ## every test on 1, 2 and 3 ranks
 	$(LIMIT) $(PYTEST)
 	$(LIMIT) $(MPIRUN) -n 2 $(PYTEST)
 	$(LIMIT) $(MPIRUN) -n 3 $(PYTEST)
@@ -54,8 +55,13 @@ bench: .venv/compiled ## what the full cube would cost here, from the speed of t
 	@bash .ci/setup.sh dev
 	@touch .venv/ready $@
 
+# numba's cache does not notice a change in a file that a kernel imports
+.venv/sources: .venv/ready $(SOURCES)
+	@find partsim -name '*.nb[ic]' -delete
+	@touch $@
+
 # compiled once on one rank, so that the ranks of a run read the kernels from numba's cache
-.venv/compiled: .venv/ready $(SOURCES)
+.venv/compiled: .venv/sources .ci/warm_up.toml
 	@echo "compiling the kernels"
 	@rm -rf .venv/warm_up
 	@$(BIN)/partsim run .ci/warm_up.toml --output .venv/warm_up >/dev/null

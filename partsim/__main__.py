@@ -4,9 +4,13 @@ import contextlib
 import os
 import sys
 
-from partsim import parallel
-from partsim.command import execute
-from partsim.errors import UserError
+# One thread in each rank unless the user says otherwise; libraries look when they are loaded.
+for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+from partsim import parallel  # noqa: E402
+from partsim.command import execute  # noqa: E402
+from partsim.errors import UserError  # noqa: E402
 
 MISTAKE = 2
 
