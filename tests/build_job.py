@@ -90,7 +90,8 @@ def nodes_that_exist(view: BlockView) -> np.ndarray:
 def books(build: Build) -> dict:
     """Place, counters and account of a build: what a checkpoint keeps beside the fields."""
     header, _ = build.describe()
-    names = ("layer", "bounds", "counts", "ledger", "number", "index", "ticks", "steps", "updates", "peak")
+    place = ("layer", "bounds", "number", "index", "ticks")
+    names = (*place, "counts", "ledger", "steps", "updates", "peak")
     return {name: header[name] for name in names} | {"energy": build.energy()}
 
 

@@ -1,4 +1,4 @@
-"""A run whose last rank kills itself at a chosen moment: python -m tests.killed JOB FOLDER MOMENT."""
+"""A run whose last rank kills itself: python -m tests.killed JOB FOLDER MOMENT."""
 
 import os
 import signal
@@ -8,14 +8,13 @@ from pathlib import Path
 
 from partsim import build
 from partsim.job import load
-from partsim.output import shared_file
-from partsim.output import records
+from partsim.output import records, shared_file
 from partsim.parallel import world
 from partsim.site import Site
 from partsim.thermal.implicit import Implicit
 
 LAYER = 9  # in which it happens; a row of blocks begins with it
-WATCH = 25  # steps between checkpoints
+WATCH = 35  # steps between checkpoints: tables get rows after the last one
 ROWS = 8  # writes to a file before the end
 
 
@@ -82,7 +81,7 @@ def while_writing(method: str) -> None:
 
 
 MOMENTS = {
-    "scan": lambda: after_step(30, 0),
+    "scan": lambda: after_step(42, 0),
     "explicit cooling": lambda: after_step(1000, 6),
     "implicit cooling": lambda: after_solution(3),
     "adaptation": after_adaptation,

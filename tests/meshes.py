@@ -32,7 +32,7 @@ def small_lattice(block=4, layer=1):
     """A plate with powder on a part of its top, 8 cells high: 3 levels if B = 4, 2 if B = 8."""
     depth, roots = {4: (2, (3, 3, 2)), 8: (1, (3, 2, 1))}[block]
     plate = roots[2] * 16
-    powder, part = ((8, 24), (8, 24)), ((12, 20), (12, 21))
+    powder, part = ((8, 24), (8, 24)), ((12, 16), (13, 16))
     return Lattice(
         CELL, block, depth, (*roots[:2], roots[2] + 1), (-8e-4, -6e-4, -plate * CELL), plate,
         layer, 8 // layer, powder, part,

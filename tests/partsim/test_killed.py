@@ -26,8 +26,9 @@ WALL = ("seconds_", "node_updates_per_second")
 
 def program(ranks, *words):
     """Runs `python -m words` on a number of ranks of its own."""
-    start = [os.environ.get("MPIRUN", "mpirun"), "--oversubscribe", "-n", str(ranks)]
-    command = [*start[: 4 * (ranks > 1)], sys.executable, "-m", *map(str, words)]
+    options = ["--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+    start = [os.environ.get("MPIRUN", "mpirun"), *options] if ranks > 1 else []
+    command = [*start, sys.executable, "-m", *map(str, words)]
     one_thread = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     return subprocess.run(
         command, env=environment_outside_mpi(**ROOT_MAY, **one_thread), capture_output=True,
