@@ -81,6 +81,7 @@ class Build:
     def go(self) -> None:
         """Runs the program to its end."""
         total = self.job.layers.stop - self.job.layers.start + 1
+        total += self.job.final_cooling.duration > 0
         with Progress(
             self.comm, self.job.layers.stop, float(total), float(self.number)
         ) as progress:

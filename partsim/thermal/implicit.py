@@ -116,7 +116,7 @@ class Implicit:
         return residual
 
     def error(self, residual: np.ndarray, temperature: np.ndarray, dt: float) -> float:
-        """Largest r dt / m in K on any rank, less the round-off of what cancels in r; collective."""
+        """Largest r dt / m in K on any rank, less the round-off of r's terms; collective."""
         heat, owned = self.heat, self.heat.mesh.owned
         capacity = heat.capacity[owned] / dt
         terms = (capacity + self.operator.stiff_diagonal[owned]) * temperature[owned]

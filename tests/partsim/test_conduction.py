@@ -19,7 +19,11 @@ COMPILED_AND_PLAIN = pytest.mark.parametrize(
     "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
 )
 ALLOY = material(conductivity_melt=60.0, conductivity_powder=1.5)  # three different ones
-CASES = {"hanging": (4, 6, 2), "partly active": (4, 3, 1), "large blocks": (8, 5, 1)}
+# block, layer, seed, lowest temperature
+CASES = {
+    "hanging": (4, 6, 2, 1700), "partly active": (4, 3, 1, 1700), "large blocks": (8, 5, 1, 1700),
+    "cold": (4, 3, 3, 400),
+}
 LAW = (0.286, 40.0, 28.6, 1878.0, 1928.0)
 
 
@@ -33,9 +37,9 @@ def phase_fractions(mean, consolidated):
 class Case:
     """A mesh with random consolidation at a temperature that melts some cells in part."""
 
-    def __init__(self, mesh):
-        self.mesh, self.elements = mesh, Elements(mesh.leaves, mesh.top)
-        self.temperature = noisy(mesh, 1700, 2100, 3)
+    def __init__(self, mesh, low=1700):
+        self.mesh, self.elements, self.low = mesh, Elements(mesh.leaves, mesh.top), low
+        self.temperature = noisy(mesh, low, low + 400, 3)
         rows = everywhere(mesh, noise(cell_points(mesh), 4))
         self.consolidated = np.where(rows < 0.3, 0.0, np.where(rows > 0.6, 1.0, rows))
         self.state = self.consolidated[mesh.own].copy()
@@ -50,7 +54,7 @@ class Case:
     def stiffness(self):
         """(free, free) K at this temperature, and the consolidated fractions after it."""
         elements = self.elements
-        warm = elements.constraints @ self.free(lambda points: 1700 + 400 * noise(points, 3))
+        warm = elements.constraints @ self.free(lambda points: self.low + 400 * noise(points, 3))
         before = self.consolidated[elements.leaf, elements.place]
         powder, melt, solid, after = phase_fractions(warm[elements.corners].mean(axis=1), before)
         conductivity = 1.5 * powder + 60.0 * melt + 28.6 * solid
@@ -66,8 +70,8 @@ class Case:
 
 @pytest.fixture(params=CASES.values(), ids=CASES.keys())
 def case(request, comm):
-    block, layer, seed = request.param
-    made = Case(varied_mesh(comm, layer, block, seed))
+    block, layer, seed, low = request.param
+    made = Case(varied_mesh(comm, layer, block, seed), low)
     yield made
     made.mesh.close()
 
@@ -99,6 +103,16 @@ def test_consolidation_in_the_mesh(case):
     np.testing.assert_array_equal(inactive, case.consolidated[above])
 
 
+def test_heat_in_the_uppermost_nodes_alone_melts_their_cells(case):
+    """However cold the nodes below: what counts is the mean over the cell."""
+    mesh = case.mesh
+    case.state[:] = 0.0
+    case.operator.renew(nodal(mesh, lambda points: np.where(points[..., 2] == mesh.top, 4e3, 3e2)))
+    below = cell_points(mesh)[..., 2] + mesh.leaves.stride[mesh.own][:, None]
+    np.testing.assert_array_equal(case.state > 0, below == mesh.top)
+    assert set(case.state[case.state > 0]) <= {1.0}
+
+
 def test_diagonal_for_the_preconditioner(case):
     """Exact but for the masters of hanging nodes, where it lacks the slaves' cross terms."""
     found = case.at_free(case.operator.stiff_diagonal)
@@ -121,7 +135,7 @@ def test_operator_is_symmetric_and_conserves_heat(case):
 
 
 def test_operator_bit_for_bit_as_on_one_rank(case):
-    serial = Case(alone(case.mesh))
+    serial = Case(alone(case.mesh), case.low)
     pairs = []
     for each in (case, serial):
         u = noisy(each.mesh, -1, 1, 40)
@@ -236,7 +250,7 @@ def test_blocks_that_cannot_change_are_known(comm):
         operator = Operator(heat)
         for almost in (0.0, 0.99):
             state[:] = almost
-            operator.renew(noisy(mesh, 300, 400, 1))
+            operator.renew(noisy(mesh, 1700, 1885, 1))
             assert not heat.conduction.solid.any()
         operator.renew(nodal(mesh, lambda points: np.full(points.shape[:-1], 2000.0)))
         whole = mesh.active[mesh.own] == 4

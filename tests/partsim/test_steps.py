@@ -22,9 +22,9 @@ from tests.meshes import (
 from tests.trilinear import Elements
 
 
-def random_plate(comm):
+def random_plate(comm, block=4):
     """Hanging nodes, partly consolidated powder, and random temperatures."""
-    lattice = small_lattice()
+    lattice = small_lattice(block)
     mesh = make_mesh(comm, lattice, varied_leaves(lattice, 3, seed=4), 3)
     lower = cell_points(mesh)
     consolidated = np.where(lower[..., 2] < lattice.plate, 1.0, noise(lower, 8))
@@ -60,9 +60,10 @@ class ByHand:
         return flux, (above - below) / 0.02
 
 
-def test_explicit_step_by_hand(comm):
+@pytest.mark.parametrize("block", [4, 8])
+def test_explicit_step_by_hand(comm, block):
     """(T' - T) m / dt = -K T, then T'' + dt A/m q(T'') = T', and the bottom stays."""
-    run, dt = random_plate(comm), 1e-4
+    run, dt = random_plate(comm, block), 1e-4
     hand = ByHand(run)
     run.explicit(dt, 1)
     rate = hand.stiffness @ hand.before / hand.mass

@@ -1,0 +1,139 @@
+"""What the history fields ask of the mesh, against interpolation by scipy."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.interpolate import RegularGridInterpolator
+
+from partsim.mesh import adapt
+from tests.meshes import alone, cell_points, nodal, noisy, varied_mesh
+
+COMPILED_AND_PLAIN = pytest.mark.parametrize(
+    "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
+)
+NAMES = ["alpha_stable", "martensite"]
+
+
+def inputs(**changes):
+    """The entries of the job's mesh section that matter here."""
+    given = {"coarsen": "interpolant", "coarsen_tolerance": 1e-2, "refine_tolerance": 4e-2}
+    return SimpleNamespace(**given | changes)
+
+
+@COMPILED_AND_PLAIN
+@pytest.mark.parametrize("size", [4, 8])
+@pytest.mark.parametrize("step", [1, 2])
+def test_deviation_is_that_from_the_trilinear_interpolant(pick, size, step):
+    random = np.random.default_rng(size + step)
+    values, counts = random.random(3 * (size + 1,)), random.random(3 * (size + 1,)) < 0.7
+    axis = np.arange(0, size + 1, 2 * step)
+    coarse = RegularGridInterpolator(3 * (axis,), values[:: 2 * step, :: 2 * step, :: 2 * step])
+    fine = np.stack(np.meshgrid(*3 * (np.arange(0, size + 1, step),), indexing="ij"), -1)
+    there = (slice(None, None, step),) * 3
+    expected = np.abs(values[there] - coarse(fine))[counts[there]].max()
+    found = pick(adapt.deviation)(values.ravel(), counts.ravel(), step, size, np.empty(values.size))
+    assert found == pytest.approx(expected, rel=1e-13)
+
+
+@COMPILED_AND_PLAIN
+def test_nodes_count_where_a_cell_around_them_is_consolidated(pick):
+    random = np.random.default_rng(1)
+    cells = np.where(random.random((8, 8, 8)) < 0.1, random.random((8, 8, 8)), 0.0)
+    expected, counts = np.zeros((9, 9, 9), bool), np.ones(729, bool)
+    for place in np.argwhere(cells >= 0.5):
+        expected[tuple(slice(a, a + 2) for a in place)] = True
+    pick(adapt.consolidated_nodes)(cells.ravel(), 8, counts)
+    np.testing.assert_array_equal(counts.reshape(9, 9, 9), expected)
+
+
+@COMPILED_AND_PLAIN
+def test_deviation_and_range_within_doubled_cells(pick):
+    random = np.random.default_rng(2)
+    cells, values, counts = random.random((4, 4, 4)), random.random((5, 5, 5)), np.ones((5, 5, 5))
+    counts = random.random((5, 5, 5)) < 0.5
+    doubled = [tuple(slice(2 * a, 2 * a + 2) for a in place) for place in np.ndindex(2, 2, 2)]
+    expected = max(np.abs(cells[box] - cells[box].mean()).max() for box in doubled)
+    assert pick(adapt.cell_deviation)(cells.ravel(), 4) == pytest.approx(expected, rel=1e-14)
+    closed = [tuple(slice(s.start, s.stop + 1) for s in box) for box in doubled]
+    expected = max(np.ptp(values[box][counts[box]]) for box in closed)
+    assert pick(adapt.range_in_cells)(values.ravel(), counts.ravel(), 4) == expected
+    assert pick(adapt.range_in_cells)(values.ravel(), np.zeros(125, bool), 4) == 0.0
+
+
+class History:
+    """Fields on a mesh with partly active blocks at its top; the lowest 16 cells are powder."""
+
+    def __init__(self, mesh, field):
+        self.mesh = mesh
+        self.state = {
+            "alpha_stable": nodal(mesh, field), "martensite": np.zeros(mesh.nodes.n_total),
+            "consolidated": 1.0 * (cell_points(mesh)[..., 2] >= 16),
+        }
+        self.complete = mesh.active == mesh.lattice.block
+        self.powder = mesh.leaves.corner[:, 2] + mesh.leaves.edge <= 16
+
+    def wishes(self, **changes):
+        return adapt.wishes(self.mesh, self.state, NAMES, inputs(**changes))
+
+
+@pytest.fixture
+def mesh(comm):
+    made = varied_mesh(comm, 3)
+    yield made
+    made.close()
+
+
+def test_linear_history_may_merge_everywhere(mesh):
+    """The interpolant is exact; nearly equal values are another matter."""
+    history = History(mesh, lambda points: points @ [0.01, 0.005, 0.008])
+    finer, coarser = history.wishes()
+    assert not finer.any()
+    np.testing.assert_array_equal(coarser, history.complete)
+    assert (~history.complete).any()
+    _, equal = history.wishes(coarsen="equal")
+    np.testing.assert_array_equal(equal, history.complete & history.powder)
+    never = history.wishes(coarsen="never")
+    assert not never[0].any() and not never[1].any()
+
+
+def test_bend_is_resolved_where_it_is(mesh):
+    """|x - 21| bends inside of doubled cells in the blocks around x = 21, whatever their level."""
+    history = History(mesh, lambda points: 0.1 * np.abs(points[..., 0] - 21))
+    finer, coarser = history.wishes()
+    low, high = mesh.leaves.corner[:, 0], mesh.leaves.corner[:, 0] + mesh.leaves.edge
+    bent = (low < 21) & (high > 21) & ~history.powder
+    assert set(mesh.leaves.stride[bent]) == {1, 2}
+    np.testing.assert_array_equal(finer, history.complete & bent)
+    np.testing.assert_array_equal(coarser, history.complete & ~bent)
+
+
+def test_parent_that_would_be_split_at_once_is_not_made(mesh):
+    """A zigzag of four cells: doubled cells resolve it, their parent would be found too coarse."""
+    history = History(mesh, lambda points: 0.03 * np.abs(points[..., 1] % 4 - 2))
+    finest = (mesh.leaves.stride == 1) & history.complete & ~history.powder
+    _, refused = history.wishes()
+    _, granted = history.wishes(refine_tolerance=1.0)
+    assert granted[finest].all() and not refused[finest].any()
+
+
+def test_consolidated_fraction_is_a_history_too(mesh):
+    history = History(mesh, lambda points: 0.0 * points[..., 0])
+    lower = cell_points(mesh)
+    history.state["consolidated"] = 1.0 * ((lower[..., 2] >= 16) & (lower[..., 0] < 21))
+    _, coarser = history.wishes()
+    low, high = mesh.leaves.corner[:, 0], mesh.leaves.corner[:, 0] + mesh.leaves.edge
+    boundary = (low < 21) & (high > 21) & ~history.powder & (mesh.leaves.stride == 1)
+    assert boundary.any() and not coarser[boundary].any()
+    far = (high <= 20) | (low >= 24) | history.powder
+    np.testing.assert_array_equal(coarser[far], history.complete[far])
+
+
+def test_wishes_do_not_depend_on_the_ranks(mesh):
+    states = []
+    for each in (mesh, alone(mesh)):
+        state = {name: noisy(each, 0, 0.06, seed) for seed, name in enumerate(NAMES)}
+        state["consolidated"] = 1.0 * (cell_points(each)[..., 2] >= 20)
+        states.append(adapt.wishes(each, state, NAMES, inputs(coarsen_tolerance=0.035)))
+    np.testing.assert_array_equal(*states)
+    assert np.any(states[0]) and not np.all(states[0])
