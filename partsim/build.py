@@ -80,6 +80,14 @@ class Build:
 
     def go(self) -> None:
         """Runs the program to its end."""
+        try:
+            self.run_program()
+        finally:
+            self.drop_solvers()  # PETSc must not find open solvers when Python ends
+        self.records.finish()
+
+    def run_program(self) -> None:
+        """All stretches from the one at hand."""
         total = self.job.layers.stop - self.job.layers.start + 1
         total += self.job.final_cooling.duration > 0
         with Progress(
@@ -94,8 +102,6 @@ class Build:
                 self.number, self.index = self.number + 1, 0
                 self.stretch = stretch(self.job, self.number)
                 self.records.between_stretches(layer)
-        self.drop_solvers()
-        self.records.finish()
 
     def enter(self) -> None:
         """Prepares the mesh and the solvers of the stretch at hand."""
