@@ -33,6 +33,7 @@ class Explicit:
         self.top_capacity = heat.capacity[top[heat.top_owned]]
         self.before, self.after = np.zeros((2, len(top)))
         self.peak = 0.0
+        self.exposed = np.flatnonzero(heat.mesh.area > 0)
         self.path = None
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
 
@@ -77,4 +78,4 @@ class Explicit:
             owned = heat.top_owned
             gone = removed(self.before[owned], self.after[owned], self.top_capacity)
             self.ledger.lost_top.add(gone)
-            self.peak = max(self.peak, float(self.after.max(initial=0.0)))
+        self.peak = max(self.peak, float(temperature[self.exposed].max(initial=0.0)))
