@@ -197,7 +197,7 @@ class Build:
 
     def progress_report(self) -> None:
         """Shows how far the run is."""
-        done = self.number + 1.0
+        done = self.number + self.index / len(self.stretch.steps)
         self.progress.update(self.stretch.layer, self.clock.time, done, self.rate())
 
     def describe(self) -> tuple[dict, dict]:

@@ -116,11 +116,10 @@ class Records:
 
     def after_stretch(self) -> None:
         """What is due when a layer has cooled."""
-        build, layer = self.build, self.build.stretch.layer
+        layer = self.build.stretch.layer
         self.row()
         if self.output.every_layers and layer % self.output.every_layers == 0:
             self.fields("cooled")
-        build.progress_report()
 
     def between_stretches(self, layer: int) -> None:
         """The checkpoint that is due when the build stands before what follows `layer`."""
@@ -163,6 +162,7 @@ class Records:
         )
         if self.probes:
             self.probes.flush()
+        build.progress_report()
 
     def fields(self, what: str) -> None:
         """A snapshot of all fields, added to the series."""

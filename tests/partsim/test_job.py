@@ -124,7 +124,7 @@ def test_jobs_are_correct(path):
 def test_cube_is_the_one_of_the_paper():
     job = load(next(path for path in JOBS if path.stem == "cube"))
     assert root_edge(job) == pytest.approx(3.2e-3)
-    assert (job.layers.count, job.layers.dwell, job.time.step) == (200, 0.4, 1e-5)
+    assert (job.layers.count, job.layers.dwell, job.time.step) == (200, 0.28, 1e-5)
     assert job.plate.size == (16e-3, 16e-3, 12.8e-3)
     assert 5.2e6 / 1.1 < cells_estimate(job) < 5.2e6 * 1.1
     assert memory_needed(job, ranks=2) == pytest.approx(500 * cells_estimate(job) + 4e8)
