@@ -20,6 +20,7 @@ from .phase.model import PhaseLaw
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
 
+ABOVE_PLATE = 1.2  # cost of a cell above the plate, where phases and conductivity change
 UNEVEN = 1.05  # largest work of a rank over the mean that is left alone between adaptations
 
 
@@ -67,7 +68,7 @@ class Site:
     def lay_plate(self) -> None:
         """The bare plate at the temperature T_0."""
         leaves = growth.plate_leaves(self.lattice, self.job.mesh.fine_band)
-        bounds = cut(leaves.active(self.lattice.top(0)), self.comm.size)
+        bounds = cut(self.work(leaves, 0), self.comm.size)
         mesh = Mesh(self.comm, self.lattice, leaves, 0, bounds)
         values = self.untouched("plate")
         shapes = {"node": mesh.nodes.n_total, "cell": (mesh.n_blocks, self.lattice.block**3)}
@@ -105,11 +106,16 @@ class Site:
         new_row = len(leaves) > len(old.leaves)
         if new_row:
             leaves = self.adapted(leaves, layer)
-        weight = leaves.active(self.lattice.top(layer))
+        weight = self.work(leaves, layer)
         bounds = old.bounds
         if new_row or imbalance(weight, bounds) > UNEVEN:
             bounds = cut(weight, self.comm.size)
         self.move_to(Mesh(self.comm, self.lattice, leaves, layer, bounds))
+
+    def work(self, leaves: Leaves, layer: int) -> np.ndarray:
+        """(n,) expected cost of each block in cells of the plate."""
+        above = leaves.corner[:, 2] >= self.lattice.plate
+        return leaves.active(self.lattice.top(layer)) * np.where(above, ABOVE_PLATE, 1.0)
 
     def adapted(self, leaves: Leaves, layer: int) -> Leaves:
         """Old leaves and a new row, refined and merged as the history fields ask."""
@@ -236,7 +242,7 @@ class Site:
         leaves = Leaves(self.lattice.block, self.lattice.depth, blocks["level"], blocks["corner"])
         layer, bounds = header["layer"], np.array(header["bounds"])
         if len(bounds) != self.comm.size + 1:
-            bounds = cut(leaves.active(self.lattice.top(layer)), self.comm.size)
+            bounds = cut(self.work(leaves, layer), self.comm.size)
         mesh = Mesh(self.comm, self.lattice, leaves, layer, bounds)
         nodes, cells = load_rows(mesh.own.start, mesh.own.stop)
         state = {name: mesh.largest(values) for name, values in nodes.items()} | cells
