@@ -18,7 +18,7 @@ def stable_step(cell: float, diffusivity: float) -> float:
 class Explicit:
     """Steps of one length on one mesh; `aim_at` gives them a path.
 
-    peak  K, highest temperature of a top node after any step so far
+    peak  K, highest temperature so far of a block under the beam, seen at the start of each step
     """
 
     def __init__(self, heat: Heat, dt: float, ledger: Ledger, timers: Timers):
@@ -33,7 +33,6 @@ class Explicit:
         self.top_capacity = heat.capacity[top[heat.top_owned]]
         self.before, self.after = np.zeros((2, len(top)))
         self.peak = 0.0
-        self.exposed = np.flatnonzero(heat.mesh.area > 0)
         self.path = None
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
 
@@ -58,7 +57,7 @@ class Explicit:
     def step(self, temperature: np.ndarray, start: float = 0.0) -> None:
         """Advances `temperature` (n_total,) by dt; `start` is the time on the path."""
         heat = self.heat
-        sweep(
+        peak = sweep(
             temperature,
             heat.contributions,
             heat.conduction,
@@ -66,6 +65,7 @@ class Explicit:
             self.block_rates,
             heat.work,
         )
+        self.peak = max(self.peak, peak)
         with self.timers("halo"):
             heat.mesh.halo.sum(heat.contributions)
         if len(heat.fixed_owned):
@@ -78,4 +78,3 @@ class Explicit:
             owned = heat.top_owned
             gone = removed(self.before[owned], self.after[owned], self.top_capacity)
             self.ledger.lost_top.add(gone)
-        self.peak = max(self.peak, float(temperature[self.exposed].max(initial=0.0)))

@@ -202,9 +202,12 @@ def sweep(temperature, contributions, conduction, beam, rates, work):
     contributions  (n_slots,)  W, zero on entry
     beam           the source of the step
     rates          (nb,)       s/(J/K), dt over the lumped mass of an interior node
+
+    Returns the highest old temperature in the blocks that the beam reaches, 0 if there is none.
     """
     size, tables = conduction.size, conduction.tables
     n, pitch = len(size), len(size) + 1
+    peak = 0.0
     for block in range(len(tables.active)):
         gather(temperature, tables, block, work.values)
         active = tables.active[block]
@@ -212,8 +215,8 @@ def sweep(temperature, contributions, conduction, beam, rates, work):
         conduct(
             work.values, kappa, conduction.edge[block] / 12, active, size, work.corners, work.flux
         )
-        if beam.count:
-            add_beam(beam, conduction.corner[block], active, n, work.flux)
+        if beam.count and add_beam(beam, conduction.corner[block], active, n, work.flux):
+            peak = max(peak, work.values[: pitch * pitch * (active + 1)].max())
         rate, target = rates[block], tables.interior_first[block]
         for k in range(1, active):
             for j in range(1, n):
@@ -222,6 +225,7 @@ def sweep(temperature, contributions, conduction, beam, rates, work):
                     temperature[target + i] -= rate * work.flux[row + i]
                 target += n - 1
         scatter(block, tables, work.flux, contributions)
+    return peak
 
 
 @njit(cache=True)

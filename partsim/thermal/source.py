@@ -122,10 +122,14 @@ def aim(beam, times, ends, power, span, optics):
 
 @njit(cache=True)
 def add_beam(beam, corner, active, n, flux):
-    """flux -= load in W at the nodes of a finest block with lattice `corner`, n^3 cells."""
+    """flux -= load in W at the nodes of a finest block with lattice `corner`, n^3 cells.
+
+    Returns whether the beam reaches the block.
+    """
+    reached = False
     low, high = max(beam.layer[0] - corner[2], 0), min(beam.layer[1] - corner[2], active)
     if low >= high:
-        return
+        return reached
     pitch = n + 1
     share = 0.5 / (beam.layer[1] - beam.layer[0])
     for piece in range(beam.count):
@@ -134,6 +138,7 @@ def add_beam(beam, corner, active, n, flux):
         j0, j1 = max(y0, 0), min(y0 + beam.cells[piece, 1], n)
         if i0 >= i1 or j0 >= j1:
             continue
+        reached = True
         power = share * beam.power[piece]
         lower, upper = beam.lower[piece], beam.upper[piece]
         for k in range(low, high):
@@ -146,6 +151,7 @@ def add_beam(beam, corner, active, n, flux):
                         flux[at + 1] -= front * upper[0, i - x0]
                         flux[at + pitch] -= back * lower[0, i - x0]
                         flux[at + pitch + 1] -= back * upper[0, i - x0]
+    return reached
 
 
 def beam_room(path, step: float, radius: float) -> int:
