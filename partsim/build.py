@@ -8,7 +8,7 @@ from . import parallel
 from .clock import Clock
 from .errors import UserError
 from .job import Job, parse
-from .jobcheck import check
+from .jobcheck import check, longest_explicit_step
 from .output.checkpoint import latest, load_blocks, load_header, load_rows
 from .output.progress import Progress
 from .output.records import Records
@@ -18,12 +18,10 @@ from .phase.integrate import make_phase_step
 from .program import stretch
 from .schema import read_text
 from .site import Site
-from .thermal.explicit import Explicit, stable_step
+from .thermal.explicit import Explicit
 from .thermal.implicit import Implicit
 from .thermal.source import Optics
 from .timers import Timers
-
-SAFETY = 0.9  # of the explicit stability limit
 
 
 class Build:
@@ -50,10 +48,7 @@ class Build:
             "laser": make_phase_step(job.phase.laser_scheme, *options),
             "cooling": make_phase_step(job.phase.cooling_scheme, *options),
         }
-        alpha = self.material.largest_conductivity / (
-            self.material.density * self.material.heat_capacity
-        )
-        self.largest_explicit = SAFETY * stable_step(job.mesh.cell, alpha)
+        self.largest_explicit = longest_explicit_step(job, self.material)
         self.explicit, self.implicit = None, None
         self.records = Records(self, folder)
 

@@ -62,6 +62,11 @@ def stability_limit(job: Job, material: HeatProperties) -> float:
     return job.mesh.cell**2 * volumetric / (2 * material.largest_conductivity)
 
 
+def longest_explicit_step(job: Job, material: HeatProperties) -> float:
+    """s, longer steps of a cool-down are implicit: nine tenths of the stability limit."""
+    return 0.9 * stability_limit(job, material)
+
+
 def cells_estimate(job: Job) -> float:
     """Cells of the largest mesh: the finest band at the top, the part's sides, the coarse rest.
 

@@ -11,7 +11,9 @@ from partsim.estimate.average import Estimate, estimate
 from partsim.estimate.meshes import layer_meshes
 from partsim.estimate.patch import Effects, Patch, measured_effects, phase_law
 from partsim.job import Job
-from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES, stability_limit
+from partsim.jobcheck import (
+    BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step, stability_limit,
+)
 from partsim.part import material as materials
 from partsim.part.material import Material
 from partsim.phase.integrate import PhaseFields, make_phase_step
@@ -19,7 +21,6 @@ from partsim.program import Stretch, final_stretch, layer_stretch
 
 WIDEST = 160  # cells along the edges of the patch on which the kernels are timed
 TRIALS = 30
-EXPLICIT = 0.9  # of the stability limit: longer steps are implicit
 ITERATION = 1.5  # explicit steps that an iteration of the linear solver costs
 LARGEST_CHANGE = 1e3  # K, in an implicit step, from which the solver begins
 MILLIMETRE = 1e-3
@@ -141,7 +142,7 @@ def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> W
     """
     stable = stability_limit(job, material)
     dt = job.time.step * np.array(stretch.steps[stretch.laser:], float)
-    implicit = dt[(dt > EXPLICIT * stable) | stretch.final]
+    implicit = dt[(dt > longest_explicit_step(job, material)) | stretch.final]
     reduction = log(2 * LARGEST_CHANGE / job.time.solver_tolerance)
     iterations = float(np.sqrt(1 + 2 * implicit / stable).sum()) * reduction / 2
     explicit = len(stretch.steps) - len(implicit)

@@ -181,8 +181,8 @@ class Site:
         names = ("alpha_stable", "martensite", "beta_shift", "temperature")
         return beta(*(values[name] for name in names), self.phase_law)
 
-    def phase_means(self, part) -> dict[str, float]:
-        """Volume means over the part's consolidated cells, without the plate; collective."""
+    def phase_means(self, part) -> dict[str, float | None]:
+        """Volume means over the part's consolidated cells, None if none is; collective."""
         view = self.view()
         centre = view.cell_centres()
         counted = part.inside(centre) & (centre[..., 2] > 0) & (view.cells["consolidated"] >= 0.5)
@@ -204,6 +204,8 @@ class Site:
             sums.append((weight * np.where(counted, mean, 0.0)).sum())
         volume, *totals = self.comm.allreduce(np.array(sums))
         names = ("alpha_stable", "martensite", "beta")
+        if volume == 0:
+            return dict.fromkeys(names, None)
         return {name: float(total / volume) for name, total in zip(names, totals)}
 
     def view(self) -> BlockView:

@@ -12,7 +12,7 @@ import numpy as np
 from partsim import parallel
 from partsim.clock import ticks_of
 from partsim.job import Job
-from partsim.jobcheck import stability_limit
+from partsim.jobcheck import longest_explicit_step
 from partsim.ledger import Ledger
 from partsim.mesh import growth
 from partsim.mesh.lattice import Lattice, make_lattice
@@ -34,7 +34,6 @@ DEPTH = 1.6e-3  # m, of the metal
 LONGEST_PERIOD = 0.02  # s; what a line has left after this time no longer matters
 STEADY = (0.25, 0.75)  # share of a line that counts
 FIRST_STEADY = LINES // 2
-SAFETY = 0.9  # of the explicit stability limit
 TRIED = (293.0, 750.0)  # K
 Size = tuple[float, int]
 
@@ -92,7 +91,7 @@ class Patch:
         self.heat = Heat(self.mesh, material, law, False, consolidated)
         path = layer_path(job, 1)
         self.period = min(path.duration / np.count_nonzero(path.power), LONGEST_PERIOD)
-        self.largest_step = SAFETY * stability_limit(job, material)
+        self.largest_step = longest_explicit_step(job, material)
 
     def line(self, number: int) -> ScanPath:
         """The path of a line, to and fro along x."""

@@ -10,11 +10,6 @@ from .losses import cool_surface, removed
 from .source import Beam, Optics, aim, beam_room, empty_beam
 
 
-def stable_step(cell: float, diffusivity: float) -> float:
-    """The largest stable dt, h^2 / (2 alpha): the lumped operator's largest symbol 4 alpha/h^2."""
-    return cell**2 / (2 * diffusivity)
-
-
 class Explicit:
     """Steps of one length on one mesh; `aim_at` gives them a path.
 
