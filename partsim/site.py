@@ -20,7 +20,7 @@ from .phase.model import PhaseLaw
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
 
-ABOVE_PLATE = 1.2  # cost of a cell above the plate, where phases and conductivity change
+ABOVE_PLATE = 1.6  # cost of a cell above the plate, where phases and conductivity change
 UNEVEN = 1.05  # largest work of a rank over the mean that is left alone between adaptations
 
 

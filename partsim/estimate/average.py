@@ -198,7 +198,8 @@ class AveragedBuild:
         thickness, height = self.job.layers.thickness, float(self.grid.plate.sum())
         top = self.layer * thickness
         below = self.grid.levels(0)
-        plate = np.concatenate([[-height], below[below < -thickness], [-thickness]])
+        # the plate ends above its second plane of nodes, which round-off must not mix with the part
+        plate = np.concatenate([[-height], below[below < -thickness], [-thickness / 2]])
         middles = self.middles[: self.layer]
         z = np.concatenate([plate, [0.0], middles, [top]])
         temperature = self.at_heights(z)

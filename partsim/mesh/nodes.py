@@ -2,9 +2,9 @@
 
 The vector of a rank is [ghost | owned surface | interior], where surface nodes lie on the surface
 of some block. A node that blocks of several ranks touch is kept by all of them; the lowest rank
-owns it, for the others it is a ghost. Contributions to a shared node are kept apart, one slot for
-each block that touches it, and summed in block order, so that the sum is bitwise the same on any
-number of ranks.
+owns it, for the others it is a ghost. Contributions to a shared node are summed in block order, so
+that the sum is bitwise the same on any number of ranks: the owner, whose blocks come first, sums
+its own at the node; those of the other ranks are kept apart, one slot for each block.
 """
 
 from dataclasses import dataclass
@@ -133,7 +133,7 @@ class Sharing:
     """How the shared nodes of a rank are summed and exchanged.
 
     nodes       (m,)  shared surface nodes (places in the vector)
-    slot_first  (m+1,), slots  their slots in block order
+    slot_first  (m+1,), slots  their slots in block order; the first of an owned node is the node
     ranks       the ranks that share nodes with this one
     send_slots  for each, the slots whose contributions it needs
     receive     for each, (first, last) of the slots that it fills
@@ -231,7 +231,7 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
     node[real], slots[real] = node_of, slot
     inner = (leaves.block - 1) ** 2 * np.maximum(active[blocks] - 1, 0)
     interior_first = len(key) + np.r_[0, np.cumsum(inner)]
-    n_slots = len(key) + 1 + len(sharing.slots)
+    n_slots = sharing.receive[-1][1] if sharing.ranks else len(key) + 1
     tables = Tables(
         leaves.block,
         own.first,
@@ -256,49 +256,56 @@ def position_table(size: int) -> np.ndarray:
 
 
 def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame):
-    """Sharing, and the slot of every own entry (the node itself where it is not shared).
+    """Sharing, and the place in the contributions of every own entry.
 
     own_block, own_node            of the own real entries, in order
     foreign_block, _node, _rank    of the foreign entries at this rank's nodes, in order
     frame                          (rank, ghosts, surface nodes, their keys)
+
+    An entry at an owned node goes to the node itself: its owner comes first in block order, so that
+    its part of the sum is a sum of its own. Entries at ghosts have slots.
     """
     rank, n_ghost, n_surface, key = frame
-    is_shared = np.zeros(n_surface, bool)
-    is_shared[foreign_node] = True
-    apart = is_shared[own_node]
+    lowest = np.full(n_surface, rank)
+    np.minimum.at(lowest, foreign_node, foreign_rank)
+
+    apart = own_node < n_ghost
     slot = own_node.copy()
     base = n_surface + 1
     slot[apart] = base + np.arange(apart.sum())
     base += int(apart.sum())
+    first_own = first_of_each(own_node)
 
-    ranks = [int(other) for other in np.unique(foreign_rank)]
     by_rank = np.argsort(foreign_rank, kind="stable")
-    foreign_slot = np.empty(len(foreign_node), np.int64)
-    foreign_slot[by_rank] = base + np.arange(len(by_rank))
+    by_rank = by_rank[sent_apart(foreign_node, foreign_rank, lowest)[by_rank]]
+    block, node, sender = foreign_block[by_rank], foreign_node[by_rank], foreign_rank[by_rank]
+    foreign_slot = base + np.arange(len(by_rank))
+    ranks = [int(other) for other in np.unique(foreign_rank)]
     send_slots, receive, send_nodes, receive_nodes = [], [], [], []
-    lowest = np.full(n_surface, rank)
-    np.minimum.at(lowest, foreign_node, foreign_rank)
     for other in ranks:
-        count = int((foreign_rank == other).sum())
+        count = int((sender == other).sum())
         receive.append((base, base + count))
         base += count
         with_other = np.zeros(n_surface, bool)
         with_other[foreign_node[foreign_rank == other]] = True
-        send_slots.append(slot[with_other[own_node]])
+        send_slots.append(slot[with_other[own_node] & (apart | first_own)])
         both = np.flatnonzero(with_other)
         both = both[np.argsort(key[both])]
         send_nodes.append(both[lowest[both] == rank])
         receive_nodes.append(both[lowest[both] == other])
 
-    nodes = np.r_[own_node[apart], foreign_node]
-    blocks = np.r_[own_block[apart], foreign_block]
-    slots = np.r_[slot[apart], foreign_slot]
+    is_shared = np.zeros(n_surface, bool)
+    is_shared[foreign_node] = True
+    entries = np.flatnonzero(apart | first_own & is_shared[own_node])
+    nodes = np.r_[own_node[entries], node]
+    blocks = np.r_[own_block[entries], block]
+    slots = np.r_[slot[entries], foreign_slot]
     order = np.lexsort((blocks, nodes))
     distinct, count = np.unique(nodes, return_counts=True)
     sharing = Sharing(
-        distinct,
-        np.r_[0, np.cumsum(count)],
-        slots[order],
+        distinct.astype(np.int32),
+        np.r_[0, np.cumsum(count)].astype(np.int32),
+        slots[order].astype(np.int32),
         ranks,
         send_slots,
         receive,
@@ -306,3 +313,18 @@ def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame)
         receive_nodes,
     )
     return sharing, slot
+
+
+def first_of_each(values: np.ndarray) -> np.ndarray:
+    """(n,) whether a value has not come before."""
+    result = np.zeros(len(values), bool)
+    result[np.unique(values, return_index=True)[1]] = True
+    return result
+
+
+def sent_apart(node: np.ndarray, sender: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """(n,) which entries at a node bring a value: all but the later ones of the node's owner."""
+    owned = np.flatnonzero(lowest[node] == sender)
+    result = np.ones(len(node), bool)
+    result[owned] = first_of_each(node[owned])
+    return result

@@ -19,21 +19,21 @@ from .lane import (
     equilibrium,
     growth,
     heated,
+    pace,
     regularised,
     saturation,
     saturation_bound,
     shift,
-    slowness,
     start_dissolution,
     start_growth,
 )
 
-WIDTH = 128
+WIDTH = 64
 
 ALPHA, MARTENSITE, SHIFT = 0, WIDTH, 2 * WIDTH  # X_as, X_am and Y at the start of the step
 NEW_ALPHA, NEW_MARTENSITE = 3 * WIDTH, 4 * WIDTH  # at its end
 BEFORE, AFTER, LAST = 5 * WIDTH, 6 * WIDTH, 7 * WIDTH  # T around the substep, T after the step
-EQUILIBRIUM, SATURATION, SLOWNESS = 8 * WIDTH, 9 * WIDTH, 10 * WIDTH  # the law at one temperature
+EQUILIBRIUM, SATURATION, PACE = 8 * WIDTH, 9 * WIDTH, 10 * WIDTH  # the law at one temperature
 FORMED, DECAYED, DISSOLVED = 11 * WIDTH, 12 * WIDTH, 13 * WIDTH  # (25), (26), (27) in 1/s
 HELD, JUMP = 14 * WIDTH, 15 * WIDTH  # 1 while (69) replaces (27); the change of X_as by it
 KNOWN_ALPHA, KNOWN_MARTENSITE = 16 * WIDTH, 17 * WIDTH  # X^n + dt/2 F(X^n, T^n)
@@ -83,7 +83,7 @@ def admit(work, law):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def evaluate(work, temperature, hot, forming, law):
-    """EQUILIBRIUM, SATURATION (0 unless `forming`) and SLOWNESS at the temperatures in a row."""
+    """EQUILIBRIUM, SATURATION (0 unless `forming`) and PACE at the temperatures in a row."""
     fill(work, EQUILIBRIUM, law.largest_alpha)
     if hot:
         for i in range(WIDTH):
@@ -93,32 +93,39 @@ def evaluate(work, temperature, hot, forming, law):
         for i in range(WIDTH):
             work[SATURATION + i] = saturation(work[temperature + i], law)
     for i in range(WIDTH):
-        work[SLOWNESS + i] = slowness(work[temperature + i], law)
+        work[PACE + i] = pace(work[temperature + i], law)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def grow(work, alpha, martensite, law):
-    """FORMED and DECAYED of the state in two rows; two loops, as one would exceed the registers."""
+    """FORMED and DECAYED of the state in two rows; a loop each, as one would exceed the registers.
+
+    Where X_a has reached Xa_eq in every lane, as in powder, FORMED costs nothing.
+    """
     c = 1.0 / law.growth_exponent
+    forms = 0
     for i in range(WIDTH):
-        X_as, X_am = work[alpha + i], work[martensite + i]
-        gap, drive = drives(X_as, X_am, work[EQUILIBRIUM + i], work[SATURATION + i], law)
-        size = log2(X_as)
-        work[FORMED + i] = c * (log2(gap) - size)
-        work[DECAYED + i] = c * (log2(drive) - size)
+        X_as, X_am, Xa_eq = work[alpha + i], work[martensite + i], work[EQUILIBRIUM + i]
+        forms |= np.int64(Xa_eq - (X_as + X_am) > 0.0)
+    if forms:
+        for i in range(WIDTH):
+            X_as, X_am, k_as = work[alpha + i], work[martensite + i], work[PACE + i]
+            gap = work[EQUILIBRIUM + i] - (X_as + X_am)
+            work[FORMED + i] = growth(X_as, gap, c * log2(gap / X_as), k_as)
+    else:
+        fill(work, FORMED, 0.0)
     for i in range(WIDTH):
-        X_as, X_am, slow = work[alpha + i], work[martensite + i], work[SLOWNESS + i]
-        gap, drive = drives(X_as, X_am, work[EQUILIBRIUM + i], work[SATURATION + i], law)
-        work[FORMED + i] = growth(X_as, gap, work[FORMED + i], slow, law)
-        work[DECAYED + i] = growth(X_as, drive, work[DECAYED + i], slow, law)
+        X_as, X_am, k_as = work[alpha + i], work[martensite + i], work[PACE + i]
+        _, drive = drives(X_as, X_am, work[EQUILIBRIUM + i], work[SATURATION + i], law)
+        work[DECAYED + i] = growth(X_as, drive, c * log2(drive / X_as), k_as)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def start(work, dt, law):
     """The new state of lanes without stable alpha, which are SETTLED by it."""
     for i in range(WIDTH):
-        Xa_eq, Xam_0, slow = work[EQUILIBRIUM + i], work[SATURATION + i], work[SLOWNESS + i]
-        X_as, X_am = start_growth(work[MARTENSITE + i], Xa_eq, Xam_0, slow, dt, law)
+        Xa_eq, Xam_0, k_as = work[EQUILIBRIUM + i], work[SATURATION + i], work[PACE + i]
+        X_as, X_am = start_growth(work[MARTENSITE + i], Xa_eq, Xam_0, k_as, dt, law)
         empty = work[ALPHA + i] == 0.0
         work[NEW_ALPHA + i] = X_as if empty else work[NEW_ALPHA + i]
         work[NEW_MARTENSITE + i] = X_am if empty else work[NEW_MARTENSITE + i]
@@ -145,7 +152,7 @@ def dissolve(work, alpha, martensite, law):
         for i in range(WIDTH):
             X_as, X_am, acts = reactant(work, alpha, martensite, i, law)
             Y = shift(X_as, X_am, work[SHIFT + i], law)
-            rate = dissolution(Y, work[EQUILIBRIUM + i], work[SLOWNESS + i], law)
+            rate = dissolution(Y, work[EQUILIBRIUM + i], work[PACE + i], law)
             work[DISSOLVED + i] = rate if acts & (work[HELD + i] == 0.0) else 0.0
     return found != 0
 
@@ -163,7 +170,7 @@ def hold(work, dt, law):
         limit = law.largest_alpha - work[EQUILIBRIUM + i]
         little = (work[DISSOLVED + i] * dt < HANDOVER) & (2.0 * Y < limit)
         held = acts & (little | (Y < HANDOVER))
-        Y = start_dissolution(Y, work[EQUILIBRIUM + i], work[SLOWNESS + i], dt, law)
+        Y = start_dissolution(Y, work[EQUILIBRIUM + i], work[PACE + i], dt, law)
         work[HELD + i] = 1.0 if held else 0.0
         work[JUMP + i] = ((law.largest_alpha - X_am) - Y) - X_as if held else 0.0
         work[DISSOLVED + i] = 0.0 if held else work[DISSOLVED + i]
@@ -194,19 +201,8 @@ def scale(work, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def correct(work, hot, law):
-    """The correction C of (42), (44): bounds, (31), (30) or (29), bounds, no phase in the melt."""
-    crowded = 0
-    for i in range(WIDTH):
-        X_as, X_am = work[NEW_ALPHA + i], work[NEW_MARTENSITE + i]
-        X_as, X_am = 0.0 if X_as < 0.0 else X_as, 0.0 if X_am < 0.0 else X_am
-        work[NEW_ALPHA + i], work[NEW_MARTENSITE + i] = X_as, X_am
-        crowded |= np.int64(X_as + X_am > law.largest_alpha)
-    if crowded:
-        scale(work, law)
-    if hot:
-        for i in range(WIDTH):
-            work[NEW_ALPHA + i] = regularised(work[NEW_ALPHA + i], work[AFTER + i], law)
+def gate(work, law):
+    """(30) or (29), then the upper bound."""
     crowded = 0
     for i in range(WIDTH):
         X_as, T_old, T = work[NEW_ALPHA + i], work[BEFORE + i], work[AFTER + i]
@@ -216,6 +212,29 @@ def correct(work, hot, law):
         crowded |= np.int64(X_as + X_am > law.largest_alpha)
     if crowded:
         scale(work, law)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def correct(work, hot, forming, law):
+    """The correction C of (42), (44): bounds, (31), (30) or (29), bounds, no phase in the melt.
+
+    Neither (30) nor (29) can act where no lane is hot, forms martensite or exceeds X_max.
+    """
+    full = 0
+    for i in range(WIDTH):
+        X_as, X_am = work[NEW_ALPHA + i], work[NEW_MARTENSITE + i]
+        X_as, X_am = 0.0 if X_as < 0.0 else X_as, 0.0 if X_am < 0.0 else X_am
+        work[NEW_ALPHA + i], work[NEW_MARTENSITE + i] = X_as, X_am
+        # the sum decides on the bound, the difference on (30): they can differ in the last bit
+        above = (X_as + X_am > law.largest_alpha) | (X_am > law.largest_alpha - X_as)
+        full |= np.int64(above)
+    if full:
+        scale(work, law)
+    if hot:
+        for i in range(WIDTH):
+            work[NEW_ALPHA + i] = regularised(work[NEW_ALPHA + i], work[AFTER + i], law)
+    if hot or forming or full:
+        gate(work, law)
     if hot:
         for i in range(WIDTH):
             liquid = work[AFTER + i] > law.solidus
@@ -242,7 +261,7 @@ def euler(work, dt, needs, law):
                 work[NEW_ALPHA + i] += work[JUMP + i] - dt * work[DISSOLVED + i]
     if empty:
         start(work, dt, law)
-    correct(work, hot, law)
+    correct(work, hot, forming, law)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -296,5 +315,5 @@ def crank_nicolson(work, dt, law):
         work[KNOWN_MARTENSITE + i] = work[MARTENSITE + i] - 0.5 * dt * work[DECAYED + i]
     evaluate(work, AFTER, hot, forming, law)
     unsettled = iterate(work, dt, hot, law)
-    correct(work, hot, law)
+    correct(work, hot, forming, law)
     return unsettled

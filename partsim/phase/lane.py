@@ -43,9 +43,9 @@ def saturation_bound(T, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def slowness(T, law):
-    """k_1 / k_as = 1 + exp(-k_3 (T - k_2)), (28)."""
-    return 1.0 + exp(-law.rate_slope * (T - law.rate_centre))
+def pace(T, law):
+    """k_as in 1/s, (28)."""
+    return law.rate / (1.0 + exp(-law.rate_slope * (T - law.rate_centre)))
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -56,15 +56,15 @@ def drives(X_as, X_am, Xa_eq, Xam_0, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def growth(X_as, drive, exponent, slow, law):
+def growth(X_as, drive, exponent, k_as):
     """k_as X_as^((c-1)/c) drive^((c+1)/c) in 1/s, exponent = log2(drive / X_as) / c; (25), (26)."""
     X_as = 0.0 if X_as < 0.0 else X_as
-    rate = law.rate * X_as / slow * drive * exp2_normal(exponent)
+    rate = k_as * X_as * drive * exp2_normal(exponent)
     return rate if drive > 0.0 else 0.0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def start_growth(X_am, Xa_eq, Xam_0, slow, dt, law):
+def start_growth(X_am, Xa_eq, Xam_0, k_as, dt, law):
     """X_as and X_am after dt from X_as = 0; exact where only one of (25) and (26) acts.
 
     X_as = x z/(1 + z), z = (k_as x dt / c)^c, x^((c+1)/c) = gap^((c+1)/c) + drive^((c+1)/c).
@@ -76,7 +76,7 @@ def start_growth(X_am, Xa_eq, Xam_0, slow, dt, law):
     decayed = exp2(power * log2(drive)) if drive > 0.0 else 0.0
     both = formed + decayed
     size = log2(both) / power
-    z = exp2(c * (size + log2(law.rate / slow * dt / c)))
+    z = exp2(c * (size + log2(k_as * dt / c)))
     X_as = exp2(size) * z / (1.0 + z) if both > 0.0 else 0.0
     lost = X_as * decayed / both if both > 0.0 else 0.0
     return X_as, X_am - lost
@@ -116,21 +116,21 @@ def shift(X_as, X_am, Y, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def dissolution(Y, Xa_eq, slow, law):
+def dissolution(Y, Xa_eq, k_as, law):
     """R_as>b in 1/s, (27) as k_b Y^((c-1)/c) (Y_eq - Y)^((c+1)/c)."""
     c = 1.0 / law.dissolution_exponent
     drive = (law.largest_alpha - Xa_eq) - Y
-    rate = law.dissolution_factor * law.rate / slow * Y * drive * exp2(c * log2(drive / Y))
+    rate = law.dissolution_factor * k_as * Y * drive * exp2(c * log2(drive / Y))
     return rate if (Y > 0.0) & (drive > 0.0) else 0.0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def start_dissolution(Y, Xa_eq, slow, dt, law):
+def start_dissolution(Y, Xa_eq, k_as, dt, law):
     """Y after dt by (69), exact at constant temperature, where X_a > Xa_eq.
 
     Y = Y_eq / (1 + v^-c), v = (Y_eq/Y - 1)^(-1/c) + k_b Y_eq dt / c, the power being 0 at Y = 0.
     """
     c, limit = law.dissolution_exponent, law.largest_alpha - Xa_eq
     v = exp_accurate(log_accurate(Y / (limit - Y)) / c) if Y > 0.0 else 0.0
-    v += law.dissolution_factor * law.rate / slow * limit * dt / c
+    v += law.dissolution_factor * k_as * limit * dt / c
     return limit / (1.0 + exp_accurate(-c * log_accurate(v)))
