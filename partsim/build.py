@@ -201,6 +201,7 @@ class Build:
         own = {
             "job": self.job.text,
             "job_path": str(self.job.path.absolute()),
+            "material": self.material.model_dump(mode="json", exclude={"sources"}),
             "number": self.number,
             "index": self.index,
             "ticks": self.clock.ticks,
@@ -257,12 +258,20 @@ def find_checkpoint(source: Path) -> Path:
 def checked_job(path: Path) -> Job:
     """The job stored in a checkpoint, with its cross-checks passed.
 
-    Raises UserError if the checkpoint lies in the folder of another job.
+    Raises UserError if the checkpoint lies in the folder of another job, or if its material is not
+    what it was.
     """
     header, _ = load_header(path)
     beside = path.parent / "job.toml"
     if beside.exists() and read_text(beside, "job file") != header["job"]:
         raise UserError(f"{path} belongs to another job than {beside}")
     job = parse(header["job"], header["job_path"])
-    check(job, materials.load(job.material, job.path.parent))
+    material = materials.load(job.material, job.path.parent)
+    check(job, material)
+    for name, value in material.model_dump(mode="json", exclude={"sources"}).items():
+        before = header["material"].get(name)
+        if value != before:
+            raise UserError(
+                f"material {material.name}: {name} = {value}, but {path} needs {before}"
+            )
     return job

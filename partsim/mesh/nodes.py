@@ -269,23 +269,18 @@ def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame)
     lowest = np.full(n_surface, rank)
     np.minimum.at(lowest, foreign_node, foreign_rank)
 
-    apart = own_node < n_ghost
+    apart, first_own = own_node < n_ghost, first_of_each(own_node)
     slot = own_node.copy()
-    base = n_surface + 1
-    slot[apart] = base + np.arange(apart.sum())
-    base += int(apart.sum())
-    first_own = first_of_each(own_node)
+    base = n_surface + 1 + int(apart.sum())
+    slot[apart] = np.arange(n_surface + 1, base)
 
     by_rank = np.argsort(foreign_rank, kind="stable")
     by_rank = by_rank[sent_apart(foreign_node, foreign_rank, lowest)[by_rank]]
     block, node, sender = foreign_block[by_rank], foreign_node[by_rank], foreign_rank[by_rank]
-    foreign_slot = base + np.arange(len(by_rank))
     ranks = [int(other) for other in np.unique(foreign_rank)]
-    send_slots, receive, send_nodes, receive_nodes = [], [], [], []
+    last = base + np.cumsum([(sender == other).sum() for other in ranks], dtype=int)
+    send_slots, send_nodes, receive_nodes = [], [], []
     for other in ranks:
-        count = int((sender == other).sum())
-        receive.append((base, base + count))
-        base += count
         with_other = np.zeros(n_surface, bool)
         with_other[foreign_node[foreign_rank == other]] = True
         send_slots.append(slot[with_other[own_node] & (apart | first_own)])
@@ -297,22 +292,23 @@ def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame)
     is_shared = np.zeros(n_surface, bool)
     is_shared[foreign_node] = True
     entries = np.flatnonzero(apart | first_own & is_shared[own_node])
-    nodes = np.r_[own_node[entries], node]
-    blocks = np.r_[own_block[entries], block]
-    slots = np.r_[slot[entries], foreign_slot]
+    foreign_slot = base + np.arange(len(node))
+    nodes, first, slots = in_block_order(
+        np.r_[own_node[entries], node],
+        np.r_[own_block[entries], block],
+        np.r_[slot[entries], foreign_slot],
+    )
+    receive = [(int(low), int(high)) for low, high in zip(np.r_[base, last[:-1]], last)]
+    sharing = Sharing(nodes, first, slots, ranks, send_slots, receive, send_nodes, receive_nodes)
+    return sharing, slot
+
+
+def in_block_order(nodes, blocks, slots) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sharing.nodes, slot_first and slots of entries given in any order."""
     order = np.lexsort((blocks, nodes))
     distinct, count = np.unique(nodes, return_counts=True)
-    sharing = Sharing(
-        distinct.astype(np.int32),
-        np.r_[0, np.cumsum(count)].astype(np.int32),
-        slots[order].astype(np.int32),
-        ranks,
-        send_slots,
-        receive,
-        send_nodes,
-        receive_nodes,
-    )
-    return sharing, slot
+    first = np.r_[0, np.cumsum(count)]
+    return distinct.astype(np.int32), first.astype(np.int32), slots[order].astype(np.int32)
 
 
 def first_of_each(values: np.ndarray) -> np.ndarray:

@@ -10,9 +10,12 @@ import pytest
 from mpi4py import MPI
 
 from partsim import __main__
+from partsim.build import checked_job
+from partsim.errors import UserError
 from partsim.output import checkpoint, records
 from partsim.output.checkpoint import latest, load_header
 from partsim.parallel import world
+from partsim.part.material import shipped
 from partsim.program import stretch
 from tests.build_job import (
     EXPLICIT, PROBES, assert_close, assert_same_bits, books, build_job, build_text,
@@ -196,3 +199,20 @@ def test_wrong_checkpoint_is_one_line_on_every_rank(
     error = capsys.readouterr().err
     assert error.count("\n") == (comm.rank == 0)
     assert comm.rank > 0 or (error.startswith("partsim: ") and told in error)
+
+
+def test_material_changed_since_the_checkpoint_is_refused(comm, shared_tmp, module_tmp):
+    """The job names a file; what it holds must still be what the checkpoint was computed with."""
+    alloy = shared_tmp / "alloy.toml"
+    if comm.rank == 0:
+        alloy.write_text(shipped("Ti-6Al-4V")[1])
+    comm.Barrier()
+    named = {"material.file": str(alloy)}
+    folder = run_build(comm, build_job(SHORT, named, probes=()), shared_tmp / "run").records.folder
+    assert checked_job(latest(folder)).layers.count == 10
+    comm.Barrier()
+    if comm.rank == 0:
+        alloy.write_text(alloy.read_text().replace("4090", "4091"))
+    comm.Barrier()
+    with pytest.raises(UserError, match=r"density = 4091.* needs 4090"):
+        checked_job(latest(folder))
