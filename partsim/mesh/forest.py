@@ -1,9 +1,7 @@
 """The leaves of the block octree: where they are, who touches whom, splitting and merging.
 
-A leaf is a block of B^3 cells. All ranks hold all leaves (a few integers each), sorted along one
-curve, so that every question about neighbours is a vectorised look-up. The curve goes through the
-columns of roots in Hilbert's order, each column upwards, each root in Morton's order: ranks then
-share vertical cuts, and each has plate, part and surface in the same proportion.
+A leaf is a block of B^3 cells. All ranks hold all leaves (a few integers each), sorted along the
+Morton curve, so that every question about neighbours is a vectorised look-up.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +17,6 @@ DIRECTIONS = np.array(
         if (x, y, z) != (0, 0, 0)
     ]
 )
-ROOT_BITS = 12  # of the coordinates of a root block
 OCTANTS = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
 
 
@@ -43,29 +40,9 @@ def morton(points: np.ndarray) -> np.ndarray:
     return (x | (y << np.uint64(1)) | (z << np.uint64(2))).astype(np.int64)
 
 
-def hilbert(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Place on Hilbert's curve through a square of 2^ROOT_BITS of points with integers x, y."""
-    place = np.zeros_like(x)
-    for bit in range(ROOT_BITS - 1, -1, -1):
-        right, upper = x >> bit & 1, y >> bit & 1
-        place = 4 * place + (3 * right ^ upper)
-        mirrored, turned = (right == 1) & (upper == 0), upper == 0
-        x, y = np.where(mirrored, ~x, x), np.where(mirrored, ~y, y)
-        x, y = np.where(turned, y, x), np.where(turned, x, y)
-    return place
-
-
-def curve(points: np.ndarray, block: int, depth: int) -> np.ndarray:
-    """Place on the curve of the finest blocks that hold lattice cells (..., 3), none negative."""
-    x, y, z = (points[..., axis] // block for axis in range(3))
-    column = hilbert(x >> depth, y >> depth)
-    inside = np.stack([x, y, z], axis=-1) & ((1 << depth) - 1)
-    return ((column << ROOT_BITS | z >> depth) << 3 * depth) | morton(inside)
-
-
 @dataclass(frozen=True)
 class Leaves:
-    """Blocks in the order of the curve.
+    """Blocks in Morton order.
 
     block, depth  cells along a block's edge, level of the finest blocks
     level         (n,)    int64, 0 for a root
@@ -79,8 +56,7 @@ class Leaves:
     key: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        assert (self.corner >> self.depth < self.block << ROOT_BITS).all(), "too many roots"
-        key = curve(self.corner, self.block, self.depth)
+        key = morton(self.corner // self.block)
         order = np.argsort(key, kind="stable")
         object.__setattr__(self, "level", np.asarray(self.level, np.int64)[order])
         object.__setattr__(self, "corner", np.asarray(self.corner, np.int64).reshape(-1, 3)[order])
@@ -102,7 +78,7 @@ class Leaves:
     def find(self, points: np.ndarray) -> np.ndarray:
         """The leaf that holds each lattice cell (..., 3), -1 where there is none."""
         inside = (points >= 0).all(axis=-1)
-        key = curve(np.where(inside[..., None], points, 0), self.block, self.depth)
+        key = morton(np.where(inside[..., None], points, 0) // self.block)
         leaf = np.searchsorted(self.key, key, side="right") - 1
         offset = points - self.corner[leaf]
         held = (offset >= 0).all(axis=-1) & (offset < self.edge[leaf][..., None]).all(axis=-1)
@@ -158,7 +134,7 @@ class Leaves:
         double = 2 * self.edge[candidates]
         parent = self.corner[candidates] // double[:, None] * double[:, None]
         parent_key = morton(parent // self.block) * 64 + self.level[candidates]
-        # On the curve siblings follow each other, unless one of them is divided.
+        # In Morton order siblings follow each other, unless one of them is divided.
         first = np.flatnonzero(np.r_[True, parent_key[1:] != parent_key[:-1]][: len(parent_key)])
         count = np.diff(np.r_[first, len(parent_key)])
         complete = first[count == 8]

@@ -1,4 +1,4 @@
-"""Which rank owns which blocks: the curve of the leaves cut into pieces of equal work."""
+"""Which rank owns which blocks: the Morton curve cut into pieces of equal work."""
 
 import numpy as np
 
