@@ -201,7 +201,7 @@ class Build:
         own = {
             "job": self.job.text,
             "job_path": str(self.job.path.absolute()),
-            "material": self.material.model_dump(mode="json", exclude={"sources"}),
+            "material": self.material.constants,
             "number": self.number,
             "index": self.index,
             "ticks": self.clock.ticks,
@@ -268,7 +268,7 @@ def checked_job(path: Path) -> Job:
     job = parse(header["job"], header["job_path"])
     material = materials.load(job.material, job.path.parent)
     check(job, material)
-    for name, value in material.model_dump(mode="json", exclude={"sources"}).items():
+    for name, value in material.constants.items():
         before = header["material"].get(name)
         if value != before:
             raise UserError(

@@ -80,6 +80,11 @@ class Material(Properties):
     sources: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def constants(self) -> dict[str, Any]:
+        """Everything that a result depends on, as JSON keeps it."""
+        return self.model_dump(mode="json", exclude={"sources"})
+
+    @property
     def largest_conductivity(self) -> float:
         """The largest conductivity of powder, melt and solid in W/(m K)."""
         return max(self.conductivity_powder, self.conductivity_melt, self.conductivity_solid)

@@ -105,12 +105,13 @@ def grow(work, alpha, martensite, law):
     c = 1.0 / law.growth_exponent
     forms = 0
     for i in range(WIDTH):
-        X_as, X_am, Xa_eq = work[alpha + i], work[martensite + i], work[EQUILIBRIUM + i]
-        forms |= np.int64(Xa_eq - (X_as + X_am) > 0.0)
+        X_as, X_am = work[alpha + i], work[martensite + i]
+        gap, _ = drives(X_as, X_am, work[EQUILIBRIUM + i], work[SATURATION + i], law)
+        forms |= np.int64(gap > 0.0)
     if forms:
         for i in range(WIDTH):
             X_as, X_am, k_as = work[alpha + i], work[martensite + i], work[PACE + i]
-            gap = work[EQUILIBRIUM + i] - (X_as + X_am)
+            gap, _ = drives(X_as, X_am, work[EQUILIBRIUM + i], work[SATURATION + i], law)
             work[FORMED + i] = growth(X_as, gap, c * log2(gap / X_as), k_as)
     else:
         fill(work, FORMED, 0.0)

@@ -201,7 +201,7 @@ def test_wrong_checkpoint_is_one_line_on_every_rank(
     assert comm.rank > 0 or (error.startswith("partsim: ") and told in error)
 
 
-def test_material_changed_since_the_checkpoint_is_refused(comm, shared_tmp, module_tmp):
+def test_material_changed_since_the_checkpoint_is_refused(comm, shared_tmp):
     """The job names a file; what it holds must still be what the checkpoint was computed with."""
     alloy = shared_tmp / "alloy.toml"
     if comm.rank == 0:
