@@ -14,7 +14,6 @@ from .output.progress import Progress
 from .output.records import Records
 from .part import material as materials
 from .part.shape import Box
-from .phase.integrate import make_phase_step
 from .program import stretch
 from .schema import read_text
 from .site import Site
@@ -43,11 +42,7 @@ class Build:
         self.updates = {"explicit": 0, "equivalent": 0}
         self.seconds = {"explicit": 0.0, "before": 0.0}
         self.peak, self.began, self.first_enthalpy = 0.0, perf_counter(), 0.0
-        options = (self.site.phase_law, job.phase.largest_substep)
-        self.phase_steps = {
-            "laser": make_phase_step(job.phase.laser_scheme, *options),
-            "cooling": make_phase_step(job.phase.cooling_scheme, *options),
-        }
+        self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
         self.explicit, self.implicit = None, None
         self.records = Records(self, folder)
@@ -129,12 +124,15 @@ class Build:
     def thermal_step(self, ticks: int, kind: str) -> None:
         """Advances the temperature by `ticks` base steps."""
         dt = ticks * self.clock.base
-        state, began = self.site.state, perf_counter()
+        site, began = self.site, perf_counter()
+        temperature = site.state["temperature"]
         if self.stretch.final or dt > self.largest_explicit:
-            self.implicit_solver().step(state["temperature"], dt, self.stretch.plate)
+            site.former[:] = temperature
+            self.implicit_solver().step(temperature, dt, self.stretch.plate)
             return
         explicit = self.explicit_solver(dt, kind)
-        explicit.step(state["temperature"], self.index * self.clock.base)
+        explicit.step(temperature, self.index * self.clock.base, site.former)
+        site.swap()
         self.peak = max(self.peak, explicit.peak)
         self.seconds["explicit"] += perf_counter() - began
         self.updates["explicit"] += self.site.mesh.total_nodes
@@ -163,7 +161,8 @@ class Build:
     def phase_step(self, ticks: int, kind: str) -> None:
         """Advances the phases along the temperature step just done."""
         dt = ticks * self.clock.base
-        self.phase_steps[kind](self.site.phases, self.site.state["temperature"], dt)
+        site = self.site
+        site.phases.step(self.schemes[kind], site.former, site.state["temperature"], dt)
 
     def energy(self) -> dict[str, float]:
         """The account in J; `closing_error` relative to the laser; collective."""

@@ -174,11 +174,10 @@ def phase_seconds(scheme: str, job: Job, material: Material, nodes: int) -> floa
     """Seconds of a phase step on nodes that cool, with both alphas present."""
     step = make_phase_step(scheme, phase_law(job, material), job.phase.largest_substep)
     temperature = np.linspace(500.0, 900.0, nodes)
-    fields = PhaseFields(np.full(nodes, 0.3), np.full(nodes, 0.5), np.zeros(nodes), temperature + 1)
+    fields = PhaseFields(np.full(nodes, 0.3), np.full(nodes, 0.5), np.zeros(nodes))
 
     def cool() -> None:
-        np.subtract(temperature, 0.01, out=temperature)
-        step(fields, temperature, job.time.step)
+        step(fields, temperature + 0.01, temperature, job.time.step)
 
     return typical_seconds(cool)
 

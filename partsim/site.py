@@ -15,7 +15,8 @@ from .mesh.partition import cut, imbalance
 from .mesh.transfer import Transfer
 from .mesh.view import BlockView
 from .part.material import Material
-from .phase.integrate import PhaseFields, beta, initial
+from .phase.integrate import BlockPhases, Options, PhaseFields, beta, initial
+from .phase.kernels import Groups
 from .phase.model import PhaseLaw
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
@@ -41,7 +42,9 @@ class Counts:
 class Site:
     """Mesh, fields and energy account; grows by layers.
 
-    state  name -> array as in fields.FIELDS: (n_total,) at nodes, (nb, B^3) in cells
+    state   name -> array as in fields.FIELDS: (n_total,) at nodes, (nb, B^3) in cells
+    former  (n_total,) K, room for the temperature before the last step
+    phases  the phases in `state`, at owned nodes; those of ghosts are renewed when they are needed
     """
 
     def __init__(self, job: Job, material: Material, comm):
@@ -79,8 +82,10 @@ class Site:
     def settle(self, mesh: Mesh, state: dict[str, np.ndarray]) -> None:
         """Takes a mesh and the fields on it."""
         self.mesh, self.state = mesh, state
-        former = state["temperature"].copy()
-        self.phases = PhaseFields(*(state[name] for name in HISTORY_FIELDS), former)
+        self.former = state["temperature"].copy()
+        fields = PhaseFields(*(state[name] for name in HISTORY_FIELDS))
+        options = Options(self.job.phase.largest_substep, self.job.phase.rest_tolerance)
+        self.phases = BlockPhases(fields, Groups(*mesh.home), self.phase_law, options)
         self.heat = Heat(
             mesh,
             self.material,
@@ -99,9 +104,20 @@ class Site:
         """J in the whole mesh, counted from 0 K."""
         return sum(self.comm.allgather(self.heat.enthalpy(self.state["temperature"])))
 
+    def renew_ghosts(self) -> None:
+        """Gives the ghosts the phases of their owners; collective."""
+        for name in HISTORY_FIELDS:
+            self.mesh.halo.to_ghosts(self.state[name])
+
+    def swap(self) -> None:
+        """The temperature in `former` is the new one, the one before is in `former`."""
+        self.state["temperature"], self.former = self.former, self.state["temperature"]
+
     def grow(self, layer: int) -> None:
         """Lays powder up to the top of `layer`; adapts the mesh when a new row of blocks begins."""
         old = self.mesh
+        self.phases.catch_up(self.state["temperature"])
+        self.renew_ghosts()
         leaves = growth.with_layer(old.leaves, self.lattice, layer)
         new_row = len(leaves) > len(old.leaves)
         if new_row:
@@ -209,8 +225,9 @@ class Site:
         return {name: float(total / volume) for name, total in zip(names, totals)}
 
     def view(self) -> BlockView:
-        """This rank's blocks with the fields that are shown."""
+        """This rank's blocks with the fields that are shown; collective."""
         mesh, size = self.mesh, self.lattice.block
+        self.renew_ghosts()
         shown = dict(self.state)
         shown["beta"] = self.beta(self.state)
         shown["liquid"] = np.clip(
@@ -235,9 +252,14 @@ class Site:
         )
 
     def node_blocks(self) -> dict[str, np.ndarray]:
-        """The nodal fields block by block, for a checkpoint."""
+        """The nodal fields block by block, for a checkpoint; collective."""
+        self.renew_ghosts()
         places = {name for name, entry in FIELDS.items() if entry.place == "node"}
         return {name: self.mesh.to_blocks(self.state[name]) for name in sorted(places)}
+
+    def block_rows(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps of each of this rank's blocks beside the nodal fields."""
+        return {"consolidated": self.state["consolidated"], "rest": self.phases.rest}
 
     def restore(self, header: dict, blocks: dict[str, np.ndarray], load_rows) -> None:
         """The state of a checkpoint: header and blocks of describe(), load_rows(low, high)."""
@@ -247,9 +269,11 @@ class Site:
             bounds = cut(self.work(leaves, layer), self.comm.size)
         mesh = Mesh(self.comm, self.lattice, leaves, layer, bounds)
         nodes, cells = load_rows(mesh.own.start, mesh.own.stop)
-        state = {name: mesh.largest(values) for name, values in nodes.items()} | cells
+        state = {name: mesh.largest(values) for name, values in nodes.items()}
+        state["consolidated"] = cells["consolidated"]
         self.counts = Counts(**header["counts"])
         self.settle(mesh, state)
+        self.phases.rest = cells["rest"]
         self.ledger = Ledger.restored(self.shared_out(header["ledger"]))
 
     def shared_out(self, ledgers: list) -> list:

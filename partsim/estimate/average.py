@@ -106,7 +106,8 @@ class AveragedBuild:
         self.emission = STEFAN_BOLTZMANN * material.emissivity * job.losses.radiation
         self.ambient = material.ambient
         self.middles = (np.arange(job.layers.count) + 0.5) * job.layers.thickness
-        self.phases = PhaseFields(*np.zeros((4, job.layers.count)))
+        self.phases = PhaseFields(*np.zeros((3, job.layers.count)))
+        self.followed = np.zeros(job.layers.count)  # K, the temperature up to which they are
         self.conduction = self.conduction_at(job.layers.temperature)
         self.state = np.full(len(self.conduction.capacity) + 1, job.layers.temperature)
         self.state[-1] = 0.0
@@ -153,9 +154,9 @@ class AveragedBuild:
         last = self.layer - 1
         fresh = slice(min(np.searchsorted(self.middles, top - depth), last), self.layer)
         temperature = self.at_heights(self.middles[fresh])
-        quenched = *initial("powder", temperature, self.law), temperature
-        for values, new in zip(self.phases, quenched, strict=True):
+        for values, new in zip(self.phases, initial("powder", temperature, self.law), strict=True):
             values[fresh] = new
+        self.followed[fresh] = temperature
 
     def lay(self) -> None:
         """Lays powder at its own temperature, which mixes with what its cells hold."""
@@ -186,7 +187,9 @@ class AveragedBuild:
             self.radiated += radiation * extent * dt / QUARTER
             flux = QUARTER * power / extent - radiation
             self.state = self.conduction.advance(self.state, flux * top, dt)
-            self.phase_step(below, self.at_heights(self.middles[:layers]), dt)
+            temperature = self.at_heights(self.middles[:layers])
+            self.phase_step(below, self.followed[:layers], temperature, dt)
+            self.followed[:layers] = temperature
 
     def cool_finally(self) -> None:
         """The cooling after the last layer."""

@@ -12,25 +12,35 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .sides import INSIDE
+
 
 class Tables(NamedTuple):
     """Where the nodes of a rank's blocks are; S surface entries in all, nb blocks.
 
-    size            B
+    size            B zeros, because the length of a tuple is known when a kernel is compiled
     surface_first   (nb+1,)       first surface entry of each block
     positions       (B+1, S_max)  flat local position of each surface entry, by active height
     surface_node    (S,)          where the entry's value is read (any valid place if hanging)
     surface_slot    (S,)          where the entry's contribution is added
+    node_run        (nb, 27)      node of the first entry of each side that is a run, else 0
+    slot_run        (nb, 27)      likewise its slot; a run has consecutive nodes and slots
+    listed_first    (nb+1,)       the part of `listed` that belongs to each block
+    listed          (L,)          entries, within their block, of no run that do not hang
     interior_first  (nb,)         place of the first interior node in the vector
     active          (nb,)         active height in cells
     hanging         (nb,)         bits 0-5: faces -x +x -y +y -z +z; bits 6-17: edges, see EDGES
     """
 
-    size: int
+    size: tuple
     surface_first: np.ndarray
     positions: np.ndarray
     surface_node: np.ndarray
     surface_slot: np.ndarray
+    node_run: np.ndarray
+    slot_run: np.ndarray
+    listed_first: np.ndarray
+    listed: np.ndarray
     interior_first: np.ndarray
     active: np.ndarray
     hanging: np.ndarray
@@ -122,23 +132,80 @@ def restrict_blocks(values, hanging, size):
 
 
 @njit(cache=True, forceinline=True)
+def span(part, size):
+    """First place and number of places of a part of an axis: low end, between, high end.
+
+    There are none where the size is 0: in a block that is not active yet.
+    """
+    return (0, 1, size)[part], (min(size, 1), size - 1, min(size, 1))[part]
+
+
+@njit(cache=True, forceinline=True)
 def gather(vector, tables, block, values):
-    """values ((B+1)^3,) of one block from the rank's vector, hanging nodes interpolated."""
-    size, active = tables.size, tables.active[block]
-    first = tables.surface_first[block]
-    positions = tables.positions[active]
-    for entry in range(tables.surface_first[block + 1] - first):
+    """values ((B+1)^3,) of one block from the rank's vector, hanging nodes interpolated.
+
+    Sides are copied as if all were runs: those that are none read what is first in the vector,
+    which has at least a face's worth of nodes, and get their values afterwards. Unsigned indices
+    spare the test for negative ones.
+    """
+    size, active = len(tables.size), tables.active[block]
+    one, inner, pitch = np.uint64(1), np.uint64(size - 1), np.uint64(size + 1)
+    runs = tables.node_run[block]
+    for z in range(3):
+        for y in range(3):
+            (k, planes), (j, rows) = span(z, active), span(y, size)
+            side = 9 * z + 3 * y
+            inside = side + 1 == INSIDE
+            left, right = np.uint64(runs[side]), np.uint64(runs[side + 2])
+            middle = np.uint64(tables.interior_first[block] if inside else runs[side + 1])
+            for plane in range(k, k + planes):
+                row = np.uint64((plane * (size + 1) + j) * (size + 1))
+                for _ in range(rows):
+                    values[row] = vector[left]
+                    for i in range(inner):
+                        values[row + one + i] = vector[middle + i]
+                    values[row + inner + one] = vector[right]
+                    left, middle, right, row = left + one, middle + inner, right + one, row + pitch
+    first, positions = tables.surface_first[block], tables.positions[active]
+    for at in range(tables.listed_first[block], tables.listed_first[block + 1]):
+        entry = tables.listed[at]
         values[positions[entry]] = vector[tables.surface_node[first + entry]]
-    inner, pitch = size - 1, size + 1
-    source = tables.interior_first[block]
-    for k in range(1, active):
-        for j in range(1, size):
-            row = (k * pitch + j) * pitch + 1
-            for i in range(inner):
-                values[row + i] = vector[source + i]
-            source += inner
     if tables.hanging[block]:
         interpolate(values, tables.hanging[block], size)
+
+
+@njit(cache=True, forceinline=True)
+def scatter(values, tables, block, contributions):
+    """Adds the surface part of a block's `values` to their slots, after hanging ones to masters.
+
+    The values are used up: those of no run are added one by one and become zero, so that the sides
+    can be added as if all were runs.
+    """
+    size, active = len(tables.size), tables.active[block]
+    if tables.hanging[block]:
+        restrict(values, tables.hanging[block], size)
+    first, positions = tables.surface_first[block], tables.positions[active]
+    for at in range(tables.listed_first[block], tables.listed_first[block + 1]):
+        entry = tables.listed[at]
+        contributions[tables.surface_slot[first + entry]] += values[positions[entry]]
+        values[positions[entry]] = 0.0
+    one, inner, pitch = np.uint64(1), np.uint64(size - 1), np.uint64(size + 1)
+    runs = tables.slot_run[block]
+    for z in range(3):
+        for y in range(3):
+            (k, planes), (j, rows) = span(z, active), span(y, size)
+            side = 9 * z + 3 * y
+            left, middle = np.uint64(runs[side]), np.uint64(runs[side + 1])
+            right = np.uint64(runs[side + 2])
+            for plane in range(k, k + planes):
+                row = np.uint64((plane * (size + 1) + j) * (size + 1))
+                for _ in range(rows):
+                    contributions[left] += values[row]
+                    if side + 1 != INSIDE:
+                        for i in range(inner):
+                            contributions[middle + i] += values[row + one + i]
+                    contributions[right] += values[row + inner + one]
+                    left, middle, right, row = left + one, middle + inner, right + one, row + pitch
 
 
 @njit(cache=True)
@@ -155,7 +222,7 @@ def add_blocks(values, tables, contributions, interior):
     contributions  (slots,)  receives the surface entries
     interior       (n,)      the rank's vector, whose interior nodes are overwritten
     """
-    size = tables.size
+    size = len(tables.size)
     inner, pitch = size - 1, size + 1
     for block in range(len(tables.active)):
         own, active = values[block], tables.active[block]
@@ -177,7 +244,7 @@ def add_blocks(values, tables, contributions, interior):
 @njit(cache=True)
 def raise_blocks(values, tables, largest, interior):
     """The same with the maximum instead of the sum; nothing is moved from hanging nodes."""
-    size = tables.size
+    size = len(tables.size)
     inner, pitch = size - 1, size + 1
     for block in range(len(tables.active)):
         own, active = values[block], tables.active[block]

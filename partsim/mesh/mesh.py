@@ -70,6 +70,23 @@ class Mesh:
         return np.flatnonzero(key_point(self.nodes.key)[:, 2] == 0)
 
     @cached_property
+    def home(self) -> tuple[np.ndarray, np.ndarray]:
+        """(nb+1,), (nb+1,) the owned nodes of each block: two ranges of the vector per block.
+
+        Block b has the surface nodes first[b]:first[b+1], those that no block before it touches,
+        and the interior nodes second[b]:second[b+1]. So a node belongs to the same block on any
+        number of ranks.
+        """
+        nodes, tables = self.nodes, self.nodes.tables
+        node, entry = np.unique(tables.surface_node, return_index=True)
+        block = np.searchsorted(tables.surface_first, entry, side="right") - 1
+        block = block[node >= nodes.n_ghost]
+        assert (np.diff(block) >= 0).all()
+        count = np.bincount(block, minlength=self.n_blocks)
+        first = nodes.n_ghost + np.r_[0, np.cumsum(count)]
+        return first, np.r_[tables.interior_first, nodes.n_total]
+
+    @cached_property
     def hanging_across(self) -> int:
         """Blocks of this rank with hanging nodes and with masters that another rank owns."""
         tables = self.nodes.tables
@@ -77,6 +94,12 @@ class Mesh:
             np.r_[tables.surface_node < self.nodes.n_ghost, False], tables.surface_first[:-1]
         )
         return int((ghost & (tables.hanging != 0)).sum())
+
+    def touches_ghosts(self, which: np.ndarray) -> bool:
+        """Whether some of this rank's blocks `which` have nodes that another rank owns."""
+        tables = self.nodes.tables
+        ranges = [slice(*tables.surface_first[block : block + 2]) for block in which]
+        return any((tables.surface_node[own] < self.nodes.n_ghost).any() for own in ranges)
 
     def block_shape(self) -> tuple[int, int]:
         """Shape of block-wise nodal values of this rank."""

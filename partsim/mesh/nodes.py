@@ -8,13 +8,13 @@ its own at the node; those of the other ranks are kept apart, one slot for each 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from .forest import DIRECTIONS, Leaves
+from .forest import Leaves
 from .local import Tables
 from .partition import owner_of
+from .sides import find_runs, hanging_positions, hanging_sides, position_table, surface
 
 KEY_BITS = 21
 
@@ -31,63 +31,12 @@ def key_point(key: np.ndarray) -> np.ndarray:
     return np.stack([key & mask, (key >> KEY_BITS) & mask, key >> 2 * KEY_BITS], axis=-1)
 
 
-@lru_cache
-def surface(size: int, active: int) -> np.ndarray:
-    """(S, 3) local x, y, z of the nodes on the surface of a block's active part."""
-    if active == 0:
-        return np.zeros((0, 3), np.int64)
-    z, y, x = np.meshgrid(*(np.arange(n + 1) for n in (active, size, size)), indexing="ij")
-    points = np.stack([x, y, z], axis=-1).reshape(-1, 3)
-    high = np.array([size, size, active])
-    return points[((points == 0) | (points == high)).any(axis=1)]
-
-
-def flat(points: np.ndarray, size: int) -> np.ndarray:
-    """Flat positions of local points in a block's (B+1)^3 nodes."""
-    pitch = size + 1
-    return (points[:, 2] * pitch + points[:, 1]) * pitch + points[:, 0]
-
-
-@lru_cache
-def hanging_sides() -> tuple[np.ndarray, np.ndarray]:
-    """(18, 26) which neighbours hang each face and edge if coarser; (18, 3) the side itself.
-
-    The rows are the bits of Tables.hanging; a side is the direction to the face or edge.
-    """
-    faces = [[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]]
-    edges = []
-    for axis in range(3):
-        low, high = [other for other in range(3) if other != axis]
-        for corner in range(4):
-            side = [0, 0, 0]
-            side[low], side[high] = 2 * (corner % 2) - 1, 2 * (corner // 2) - 1
-            edges.append(side)
-    sides = np.array(faces + edges)
-    # A neighbour touches the whole side if it goes no further than the side does along each axis.
-    matters = ((DIRECTIONS[None] == 0) | (DIRECTIONS[None] == sides[:, None])).all(axis=-1)
-    return matters, sides
-
-
 def hanging_bits(leaves: Leaves, neighbours: np.ndarray) -> np.ndarray:
     """(n,) Tables.hanging of every leaf, from its (n, 26) neighbours."""
     coarser = (neighbours >= 0) & (leaves.level[neighbours] < leaves.level[:, None])
     matters, _ = hanging_sides()
     bits = (coarser.astype(np.int32) @ matters.T.astype(np.int32)) > 0
     return bits @ (1 << np.arange(18)).astype(np.int64)
-
-
-@lru_cache
-def hanging_positions(size: int, active: int, bits: int) -> np.ndarray:
-    """(S,) which surface positions hang: odd ones on a hanging face or edge."""
-    points = surface(size, active)
-    _, sides = hanging_sides()
-    high = np.array([size, size, size])
-    result = np.zeros(len(points), bool)
-    for bit, side in enumerate(sides):
-        if bits >> bit & 1:
-            at = ((side == 0) | (points == np.where(side < 0, 0, high))).all(axis=1)
-            result |= at & ((points % 2 == 1) & (side == 0)).any(axis=1)
-    return result
 
 
 @dataclass(frozen=True)
@@ -227,32 +176,25 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
         foreign_rank,
         (rank, n_ghost, len(key), key),
     )
-    node, slots = np.zeros(len(own.key), np.int32), np.full(len(own.key), len(key), np.int32)
+    node, slots = np.zeros(len(real), np.int32), np.full(len(real), len(key), np.int32)
     node[real], slots[real] = node_of, slot
+    # what `gather` and `scatter` read and leave as it is where a side is no run
+    assert len(key) >= (leaves.block - 1) ** 2 or not active[blocks].any()
     inner = (leaves.block - 1) ** 2 * np.maximum(active[blocks] - 1, 0)
     interior_first = len(key) + np.r_[0, np.cumsum(inner)]
     n_slots = sharing.receive[-1][1] if sharing.ranks else len(key) + 1
     tables = Tables(
-        leaves.block,
+        (0,) * leaves.block,
         own.first,
         position_table(leaves.block),
         node,
         slots,
+        *find_runs((own.first, node, slots, own.hanging), active[blocks], leaves.block),
         interior_first[:-1],
         active[blocks],
         bits[blocks],
     )
     return Nodes(tables, bits, key, n_ghost, len(key), int(interior_first[-1]), n_slots, sharing)
-
-
-@lru_cache
-def position_table(size: int) -> np.ndarray:
-    """Tables.positions."""
-    table = np.zeros((size + 1, len(surface(size, size))), np.int32)
-    for height in range(1, size + 1):
-        points = surface(size, height)
-        table[height, : len(points)] = flat(points, size)
-    return table
 
 
 def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame):

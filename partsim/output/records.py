@@ -53,7 +53,7 @@ class Records:
             names = [probe.name for probe in probes]
             self.probes = Probes(self.comm, self.folder / "probes.csv", points, names)
         self.saved = perf_counter()
-        self.located = None
+        self.located, self.probes_across = None, False
 
     def start(self) -> None:
         """Begins empty tables; what a former run left in the folder is gone."""
@@ -92,7 +92,11 @@ class Records:
 
     def new_mesh(self) -> None:
         """To be called when the mesh has changed."""
-        self.located = self.probes.locate(self.build.site.view()) if self.probes else None
+        site = self.build.site
+        if self.probes:
+            self.located = self.probes.locate(site.view())
+            across = site.mesh.touches_ghosts(self.located.place.block)
+            self.probes_across = self.comm.allreduce(across, op=max)
 
     def after_step(self) -> None:
         """What is due after a step inside a stretch."""
@@ -130,6 +134,8 @@ class Records:
     def sample(self) -> None:
         """One row of the probes."""
         build, state, mesh = self.build, self.build.site.state, self.build.site.mesh
+        if self.probes_across:
+            build.site.renew_ghosts()
         which = self.located.place.block
         values = {
             name: mesh.some_blocks(state[name], which)
@@ -194,9 +200,7 @@ class Records:
             if self.probes:
                 self.probes.flush()
             header, blocks = build.describe()
-            nodes, cells = build.site.node_blocks(), {
-                "consolidated": build.site.state["consolidated"]
-            }
+            nodes, cells = build.site.node_blocks(), build.site.block_rows()
             save(self.comm, self.folder, name, Checkpoint(header, blocks, nodes, cells))
         self.saved = perf_counter()
 

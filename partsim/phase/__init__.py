@@ -2,8 +2,11 @@
 
     model      the constants, and the model of one point in plain Python: the reference
     lane       the equations of one point, compiled
-    batch      one step of a batch of points, loop by loop
-    kernels    one step of any number of points
+    rows       their loops over the points of a batch
+    visits     the sections of the code, which are counted
+    batch      one step of a batch
+    kernels    one step of any number of points, and of blocks that may rest
+    work       flops and bytes of what was visited
     integrate  the scheme of a run; initial and beta fractions
     history    the phases along a temperature history from a file
 

@@ -119,7 +119,7 @@ def integrate(
     time: np.ndarray, temperature: np.ndarray, start: tuple[float, float], law: PhaseLaw
 ) -> np.ndarray:
     """Columns OUTPUT_COLUMNS, a row for each time; Crank-Nicolson in substeps chosen above."""
-    fields = PhaseFields(*(np.array([value]) for value in (*start, 0.0, temperature[0])))
+    fields = PhaseFields(*(np.array([value]) for value in (*start, 0.0)))
     table = np.empty((len(time), 5))
     table[:, 0], table[:, 1] = time, temperature
     for row, T in enumerate(temperature):
@@ -127,9 +127,10 @@ def integrate(
         if row > 0:
             dt = time[row] - time[row - 1]
             count = substeps(dt, abs(T - temperature[row - 1]))
-            make_phase_step("crank-nicolson", law, dt / count)(fields, now, dt)
+            step = make_phase_step("crank-nicolson", law, dt / count)
+            step(fields, temperature[row - 1 : row], now, dt)
         table[row, 2:4] = fields.alpha_stable[0], fields.martensite[0]
-        table[row, 4] = beta(*fields[:3], now, law)[0]
+        table[row, 4] = beta(*fields, now, law)[0]
     return table
 
 

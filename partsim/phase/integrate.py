@@ -7,9 +7,11 @@ import numpy as np
 
 from partsim.errors import UserError
 
-from .kernels import advance_crank_nicolson, advance_explicit
+from .kernels import Groups, Step, advance, awake, catch_up, no_visits, substep_count, sweep
 from .lane import UNRESOLVED
 from .model import PhaseLaw
+
+SCHEMES = ("explicit", "crank-nicolson", "off")
 
 
 class PhaseFields(NamedTuple):
@@ -17,46 +19,98 @@ class PhaseFields(NamedTuple):
 
     alpha_stable, martensite  1
     beta_shift                1, beta above 1 - X_max where 1 - alpha has lost its digits, else 0
-    temperature_old           K, at the end of the last step
     """
 
     alpha_stable: np.ndarray
     martensite: np.ndarray
     beta_shift: np.ndarray
-    temperature_old: np.ndarray
 
 
-PhaseStep = Callable[[PhaseFields, np.ndarray, float], None]
+PhaseStep = Callable[[PhaseFields, np.ndarray, np.ndarray, float], None]
 
 
 def make_phase_step(scheme: str, law: PhaseLaw, largest_substep: float) -> PhaseStep:
-    """step(fields, temperature (n,) in K, dt in s): the phases dt later, at the new temperature.
+    """step(fields, T_old (n,) and T (n,) in K, dt in s): the phases dt later, at T.
 
-    scheme is "explicit" (41), "crank-nicolson" (43) or "off", which only notes the temperature.
-    A dt above largest_substep (s) is divided evenly, the temperature being linear in between.
-    Raises UserError for an unknown scheme; the step raises ArithmeticError where the fixed point
-    of (43) is not found.
+    scheme is "explicit" (41), "crank-nicolson" (43) or "off". A dt above largest_substep (s) is
+    divided evenly, the temperature being linear in between. Raises UserError for an unknown
+    scheme; the step raises ArithmeticError where the fixed point of (43) is not found.
+    """
+    if scheme not in SCHEMES:
+        raise UserError(f'scheme = "{scheme}", but it must be one of {", ".join(SCHEMES)}')
+
+    def take(fields: PhaseFields, T_old: np.ndarray, T: np.ndarray, dt: float) -> None:
+        def part(before: np.ndarray, after: np.ndarray, dt: float, substeps: int) -> int:
+            return advance((*fields, before, after), Step(dt, substeps, 0.0), law)
+
+        divide(part, scheme, (T_old, T), dt, largest_substep)
+
+    return take
+
+
+def divide(
+    part: Callable[[np.ndarray, np.ndarray, float, int], int],
+    scheme: str,
+    temperatures: tuple[np.ndarray, np.ndarray],
+    dt: float,
+    largest_substep: float,
+) -> None:
+    """Calls part(T_old, T, dt, substeps of (43)) once, or for each substep of (41).
+
+    Raises ArithmeticError if a part returns a number of points that did not converge.
+    """
+    count = substep_count(dt, largest_substep)
+    T_old, T = temperatures
+    failed = 0
+    if scheme == "crank-nicolson":
+        failed = part(T_old, T, dt, count)
+    elif scheme == "explicit":
+        for left in range(count, 0, -1):
+            between = T if left == 1 else T_old + (T - T_old) / left
+            part(T_old, between, dt / count, 0)
+            T_old = between
+    if failed:
+        raise ArithmeticError(f"{failed} phase states of a step of {dt:g} s did not converge")
+
+
+class BlockPhases:
+    """The phases of a rank's blocks on one mesh, of which those rest that stay as they are.
+
+    fields  the phases of all nodes
+    groups  the nodes of each block
+    rest    (nb, REST_COLUMNS) how each block rests, see kernels.py
+    visits  (SECTIONS,) what was done, see visits.py
     """
 
-    def explicit(fields: PhaseFields, temperature: np.ndarray, dt: float) -> None:
-        substeps = max(1, int(np.ceil(dt / largest_substep * (1 - 1e-12))))
-        for left in range(substeps, 1, -1):
-            between = fields.temperature_old + (temperature - fields.temperature_old) / left
-            advance_explicit(*fields, between, dt / substeps, law)
-        advance_explicit(*fields, temperature, dt / substeps, law)
+    def __init__(self, fields: PhaseFields, groups: Groups, law: PhaseLaw, options: "Options"):
+        self.fields, self.groups, self.law, self.options = fields, groups, law, options
+        self.rest, self.visits = awake(len(groups.first) - 1), no_visits()
 
-    def crank_nicolson(fields: PhaseFields, temperature: np.ndarray, dt: float) -> None:
-        failed = advance_crank_nicolson(*fields, temperature, dt, law, largest_substep)
-        if failed:
-            raise ArithmeticError(f"{failed} phase states of a step of {dt:g} s did not converge")
+    def step(self, scheme: str, T_old: np.ndarray, T: np.ndarray, dt: float) -> None:
+        """The phases dt (s) later; scheme and errors as in make_phase_step."""
 
-    def off(fields: PhaseFields, temperature: np.ndarray, dt: float) -> None:
-        fields.temperature_old[:] = temperature
+        def part(before: np.ndarray, after: np.ndarray, dt: float, substeps: int) -> int:
+            step = Step(dt, substeps, self.options.rest_tolerance)
+            state = (*self.fields, before, after)
+            return sweep(state, self.groups, self.rest, step, self.law, self.visits)
 
-    steps = {"explicit": explicit, "crank-nicolson": crank_nicolson, "off": off}
-    if scheme not in steps:
-        raise UserError(f'scheme = "{scheme}", but it must be one of {", ".join(steps)}')
-    return steps[scheme]
+        divide(part, scheme, (T_old, T), dt, self.options.largest_substep)
+
+    def catch_up(self, temperature: np.ndarray) -> None:
+        """Ends the rest of all blocks at this temperature (n,)."""
+        state = (*self.fields, temperature, temperature)
+        catch_up(state, self.groups, self.rest, self.law, self.visits)
+
+
+class Options(NamedTuple):
+    """How phases are stepped.
+
+    largest_substep  s, longer steps are divided
+    rest_tolerance   largest change of a fraction that a resting block may miss, 0 for none
+    """
+
+    largest_substep: float
+    rest_tolerance: float
 
 
 def initial(

@@ -1,16 +1,21 @@
 """One step of the phase model over any number of points: eqs. (13)-(49) and (67)-(69).
 
-Points are taken in batches of WIDTH lanes, and a batch in which nothing can change is left at
-once. No point ever depends on its neighbours. `law` is a PhaseLaw of model.py, where the same
-steps stand in plain Python.
+Points are taken in batches of WIDTH lanes. No point ever depends on its neighbours, but for one
+thing: the points of a block may rest together. A block rests as long as nothing in it can change by
+more than a tolerance since its last step; the time that it has waited is made up for by one step.
+`law` is a PhaseLaw of model.py, where the same steps stand in plain Python.
 """
 
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .batch import (
+from . import visits as at
+from .batch import BETA, OTHER, SLOW, STABLE, TIGHT, crank_nicolson, euler, look
+from .lane import cooled, saturation, slowness
+from .rows import (
     AFTER,
     ALPHA,
     BEFORE,
@@ -19,13 +24,59 @@ from .batch import (
     NEW_ALPHA,
     NEW_MARTENSITE,
     ROWS,
+    SETTLED,
     SHIFT,
     WIDTH,
     admit,
-    crank_nicolson,
-    euler,
-    look,
+    patience,
 )
+
+WAITED, BUDGET = 0, 1  # s, since the last step; longest wait
+FLOOR, CEILING = 2, 3  # K, the rest ends where a temperature leaves this range
+FORMS = 4  # 1 where martensite may form by (29) within the range, which then goes on
+REST_COLUMNS = 5
+
+MARGIN = 1.0  # K, by which temperatures may leave their present range in a rest
+LEEWAY = 0.95  # share of the largest wait: (29) may raise what drives (26) until its end
+
+
+class Groups(NamedTuple):
+    """The points of each of nb blocks: two ranges in the vectors.
+
+    first, second  (nb+1,)  block b has the points first[b]:first[b+1] and second[b]:second[b+1]
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+
+
+class Step(NamedTuple):
+    """What a step is for all blocks.
+
+    dt         s
+    substeps   0 for an explicit step (41), else the number of equal substeps of (43)
+    tolerance  largest change of a fraction that a resting block may miss; 0 lets rest only blocks
+               in which nothing can change at all
+    """
+
+    dt: float
+    substeps: int
+    tolerance: float
+
+
+class Span(NamedTuple):
+    """What a step is for one block.
+
+    dt, substeps, tolerance  as in Step, but for the time that the block has waited
+    late                     whether it makes up for a wait
+    most                     Xam0 at the lowest temperature in the coming rest
+    """
+
+    dt: float
+    substeps: int
+    late: bool
+    tolerance: float
+    most: float
 
 
 def advance_explicit(
@@ -37,17 +88,17 @@ def advance_explicit(
     dt: float,
     law: tuple,
 ) -> None:
-    """One step (41), (42) to `temperature`, which is copied to `temperature_old`.
+    """One step (41), (42) from `temperature_old` to `temperature`.
 
     alpha_stable, martensite      (n,)  1, updated
     beta_shift                    (n,)  1, Y of (68), updated
-    temperature_old, temperature  (n,)  K, at the start and at the end of the step
+    temperature_old, temperature  (n,)  K
     dt                                  s
 
-    All arrays are contiguous. Bytes per point: 40 where nothing can change (four reads, one
-    write), 56 where something can, 72 in a batch with a point above alpha_end.
+    All arrays are contiguous.
     """
-    advance((alpha_stable, martensite, beta_shift, temperature_old, temperature), dt, law, 0)
+    state = (alpha_stable, martensite, beta_shift, temperature_old, temperature)
+    advance(state, Step(dt, 0, 0.0), law)
 
 
 def advance_crank_nicolson(
@@ -65,65 +116,239 @@ def advance_crank_nicolson(
     The temperature is linear in between. Returns the number of fixed points that were not found.
     """
     state = (alpha_stable, martensite, beta_shift, temperature_old, temperature)
+    return advance(state, Step(dt, substep_count(dt, max_substep), 0.0), law)
+
+
+def substep_count(dt: float, largest: float) -> int:
+    """How many equal substeps of at most `largest` s a step takes."""
     # 0.3 s in steps of 0.1 s are 3, whatever the last bit of the quotient
-    return advance(state, dt, law, max(1, ceil(dt / max_substep * (1 - 1e-12))))
+    return max(1, ceil(dt / largest * (1 - 1e-12)))
 
 
-def advance(state: tuple[np.ndarray, ...], dt: float, law: tuple, substeps: int) -> int:
-    """A step of X_as, X_am, Y, T_old, T (n,): whole batches in place, the rest in a padded copy."""
+def advance(state: tuple[np.ndarray, ...], step: Step, law: tuple) -> int:
+    """A step of X_as, X_am, Y, T_old, T (n,) in which nothing rests; the fixed points not found."""
     assert all(values.flags.c_contiguous for values in state)
-    n = len(state[0])
-    whole = n // WIDTH * WIDTH
-    failed = sweep(tuple(values[:whole].reshape(-1, WIDTH) for values in state), dt, law, substeps)
-    if whole < n:
-        idle_point = (law.largest_alpha, 0.0, 0.0, law.martensite_end, law.martensite_end)
-        rest = tuple(np.full((1, WIDTH), value) for value in idle_point)
-        for values, padded in zip(state, rest):
-            padded[0, : n - whole] = values[whole:]
-        failed += sweep(rest, dt, law, substeps)
-        for values, padded in zip(state[:4], rest):
-            values[whole:] = padded[0, : n - whole]
+    whole = Groups(np.zeros(2, np.int64), np.array([0, len(state[0])]))
+    return sweep(state, whole, awake(1), step, law, no_visits())
+
+
+def awake(blocks: int) -> np.ndarray:
+    """(blocks, REST_COLUMNS) of blocks that do not rest."""
+    rest = np.zeros((blocks, REST_COLUMNS))
+    rest[:, BUDGET] = -1.0
+    return rest
+
+
+def no_visits() -> np.ndarray:
+    """(SECTIONS,) how many batches went through each section of the code, see visits.py."""
+    return np.zeros(at.SECTIONS, np.int64)
+
+
+@njit(cache=True)
+def sweep(state, groups, rest, step, law, visits):
+    """A step of all blocks; returns the number of fixed points that were not found.
+
+    state   X_as, X_am, Y, T_old, T, (n,) each; the first three are updated
+    rest    (nb, REST_COLUMNS), updated
+    visits  (SECTIONS,), added to
+    """
+    T = state[4]
+    work = np.zeros(ROWS * WIDTH)
+    failed = 0
+    for block in range(rest.shape[0]):
+        points = block_points(groups, block)
+        own = rest[block]
+        inside = not (
+            beyond(T, points[0], points[1], own) or beyond(T, points[2], points[3], own)
+        )
+        if inside and own[WAITED] + step.dt <= own[BUDGET]:
+            own[WAITED] += step.dt if own[BUDGET] < np.inf else 0.0
+            if own[FORMS] > 0.0:
+                form(state, points[0], points[1], law)
+                form(state, points[2], points[3], law)
+            visits[at.FORMING if own[FORMS] > 0.0 else at.REST] += points[1] - points[0]
+            visits[at.FORMING if own[FORMS] > 0.0 else at.REST] += points[3] - points[2]
+        else:
+            failed += wake(state, points, own, inside, step, law, work, visits)
     return failed
 
 
 @njit(cache=True)
-def sweep(state, dt, law, substeps):
-    """A step of arrays (batches, WIDTH), explicit for 0 substeps, else Crank-Nicolson."""
-    X_as, X_am, Y, T_old, T = state
+def catch_up(state, groups, rest, law, visits):
+    """Every block makes up for the time that it has waited, at the temperatures T_old, and wakes.
+
+    state, rest, visits as in sweep
+    """
     work = np.zeros(ROWS * WIDTH)
+    for block in range(rest.shape[0]):
+        waited = rest[block, WAITED]
+        if waited > 0.0:
+            span = Span(waited, 0, True, 0.0, 0.0)
+            move(state, block_points(groups, block), span, law, work, visits)
+        rest[block, WAITED], rest[block, BUDGET] = 0.0, -1.0
+
+
+@njit(cache=True, forceinline=True)
+def block_points(groups, block):
+    """The two ranges of a block."""
+    first, second = groups.first, groups.second
+    return first[block], first[block + 1], second[block], second[block + 1]
+
+
+@njit(cache=True)
+def beyond(T, start, stop, own):
+    """Whether a temperature (or a NaN) lies outside the range in which the block may rest."""
+    outside = 0
+    floor, ceiling = own[FLOOR], own[CEILING]
+    for value in T[start:stop]:
+        outside |= np.int64(not ((value >= floor) & (value <= ceiling)))
+    return outside != 0
+
+
+@njit(cache=True, error_model="numpy")
+def form(state, start, stop, law):
+    """(29) alone, at the points of a range."""
+    X_as, X_am = state[0][start:stop], state[1][start:stop]
+    T_old, T = state[3][start:stop], state[4][start:stop]
+    for i in range(len(T)):
+        X_am[i] = cooled(X_as[i], X_am[i], saturation(T[i], law), T[i] < T_old[i], law)
+
+
+@njit(cache=True, fastmath={"nnan", "nsz"})
+def extent(T, points):
+    """Lowest and highest temperature of a block."""
+    low, high = np.inf, -np.inf
+    for value in T[points[0]:points[1]]:
+        low, high = min(low, value), max(high, value)
+    for value in T[points[2]:points[3]]:
+        low, high = min(low, value), max(high, value)
+    return low, high
+
+
+@njit(cache=True)
+def wake(state, points, own, inside, step, law, work, visits):
+    """The step of a block and of the time that it has waited; renews its row `own` of rest."""
+    X_as, X_am, Y, T_old, T = state
+    waited, dt, late = own[WAITED], step.dt, False
+    if waited > 0.0:
+        if inside and step.substeps == 0:
+            dt, late = dt + waited, True
+        else:
+            still = (X_as, X_am, Y, T_old, T_old)
+            move(still, points, Span(waited, 0, True, 0.0, 0.0), law, work, visits)
+    low, high = extent(T, points)
+    floor, ceiling = low - MARGIN, min(high + MARGIN, law.alpha_end)
+    span = Span(dt, step.substeps, late, step.tolerance, saturation(floor, law))
+    kind, wait, failed = move(state, points, span, law, work, visits)
+    own[WAITED], own[BUDGET], own[FLOOR], own[CEILING] = 0.0, -1.0, floor, ceiling
+    own[FORMS] = 1.0 if kind & TIGHT else 0.0
+    if kind == STABLE:
+        own[BUDGET], own[FLOOR], own[CEILING] = np.inf, -np.inf, law.alpha_end
+    elif kind == BETA:
+        own[BUDGET], own[FLOOR], own[CEILING] = np.inf, law.alpha_start, np.inf
+    elif not kind & (OTHER | BETA):
+        own[BUDGET] = LEEWAY * slowness(ceiling, law) * wait
+    return failed
+
+
+@njit(cache=True)
+def move(state, points, span, law, work, visits):
+    """A step of a block, batch by batch: (kinds of its batches, their patience, not converged)."""
+    total = points[1] - points[0] + points[3] - points[2]
+    kinds, shortest, failed = 0, np.inf, 0
+    for first in range(0, total, WIDTH):
+        copy_in(state, points, first, work)
+        visits[at.READ] += 1
+        needs = look(work, span.dt, law, visits)
+        kind = needs[3]
+        if kind == OTHER:
+            visits[at.WRITTEN] += 1
+            failed += change(state, points, first, needs, span, law, work, visits)
+            if span.tolerance > 0.0 and not (needs[0] or needs[1] or law.excess > 0.0):
+                visits[at.MEASURED] += 1
+                wait, tight = patience(work, span.tolerance, span.most, law)
+                kind = TIGHT if tight else SLOW
+                shortest = min(shortest, wait)
+            copy_out(state, points, first, work)
+        kinds |= kind
+    return kinds, shortest, failed
+
+
+@njit(cache=True, forceinline=True)
+def change(state, points, first, needs, span, law, work, visits):
+    """The step of a batch in which something can change; the number of fixed points not found."""
+    Y = state[2]
+    if needs[0]:
+        row_in(Y, points, first, SHIFT, work)
+        visits[at.ADMITTED] += 1
+        admit(work, law)
     failed = 0
-    for b in range(X_as.shape[0]):
-        if not idle(X_as, X_am, T_old, T, b, law):
-            load(X_as, X_am, T_old, T, b, work)
-            needs = look(work, dt, law)
-            if needs[0]:
-                for i in range(WIDTH):
-                    work[SHIFT + i] = Y[b, i]
-                admit(work, law)
-            if substeps == 0:
-                euler(work, dt, needs, law)
-            else:
-                failed += subcycle(work, dt, substeps, law)
-            for i in range(WIDTH):
-                X_as[b, i], X_am[b, i] = work[NEW_ALPHA + i], work[NEW_MARTENSITE + i]
-            if needs[0]:
-                for i in range(WIDTH):
-                    Y[b, i] = work[SHIFT + i]
-        for i in range(WIDTH):
-            T_old[b, i] = T[b, i]
+    if span.substeps == 0:
+        euler(work, span.dt, span.late, needs, law, visits)
+    else:
+        lanes = lanes_of(points, first)[1]
+        failed = subcycle(work, span.dt, span.substeps, lanes, law, visits)
+    if needs[0]:
+        row_out(Y, points, first, SHIFT, work)
     return failed
 
 
 @njit(cache=True, forceinline=True)
-def load(X_as, X_am, T_old, T, b, work):
-    """The state and the temperatures of a batch; one loop, as four would not vectorise."""
-    for i in range(WIDTH):
-        work[ALPHA + i], work[MARTENSITE + i] = X_as[b, i], X_am[b, i]
-        work[BEFORE + i], work[AFTER + i] = T_old[b, i], T[b, i]
+def lanes_of(points, first):
+    """(lanes of the batch from `first` on in the first range, lanes in both)."""
+    ahead = points[1] - points[0]
+    total = ahead + points[3] - points[2]
+    return min(max(ahead - first, 0), WIDTH), min(total - first, WIDTH)
 
 
 @njit(cache=True, forceinline=True)
-def subcycle(work, dt, substeps, law):
+def row_in(values, points, first, row, work):
+    """A row of the batch from `first` on; lanes beyond the block's end repeat the first lane."""
+    ahead, lanes = lanes_of(points, first)
+    target = work[row : row + WIDTH]
+    copy(values[points[0] + first : points[0] + first + ahead], target)
+    start = points[2] + first - (points[1] - points[0])
+    copy(values[start + ahead : start + lanes], target[ahead:])
+    for i in range(lanes, WIDTH):
+        target[i] = target[0]
+
+
+@njit(cache=True, forceinline=True)
+def row_out(values, points, first, row, work):
+    """The reverse of row_in."""
+    ahead, lanes = lanes_of(points, first)
+    source = work[row : row + WIDTH]
+    copy(source[:ahead], values[points[0] + first :])
+    start = points[2] + first - (points[1] - points[0])
+    copy(source[ahead:lanes], values[start + ahead :])
+
+
+@njit(cache=True, forceinline=True)
+def copy(source, target):
+    """target[i] = source[i]; a plain loop, which the compiler turns into wide moves."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@njit(cache=True, forceinline=True)
+def copy_in(state, points, first, work):
+    """State and temperatures of the points from `first` on; lanes beyond the block's end idle."""
+    X_as, X_am, _, T_old, T = state
+    row_in(X_as, points, first, ALPHA, work)
+    row_in(X_am, points, first, MARTENSITE, work)
+    row_in(T_old, points, first, BEFORE, work)
+    row_in(T, points, first, AFTER, work)
+
+
+@njit(cache=True, forceinline=True)
+def copy_out(state, points, first, work):
+    """The new state of the points from `first` on."""
+    row_out(state[0], points, first, NEW_ALPHA, work)
+    row_out(state[1], points, first, NEW_MARTENSITE, work)
+
+
+@njit(cache=True, forceinline=True)
+def subcycle(work, dt, substeps, lanes, law, visits):
     """Equal Crank-Nicolson steps along a linear temperature; the fixed points not found."""
     failed = 0
     for i in range(WIDTH):
@@ -132,41 +357,12 @@ def subcycle(work, dt, substeps, law):
         for i in range(WIDTH):
             T = work[BEFORE + i] + (work[LAST + i] - work[BEFORE + i]) / left
             work[AFTER + i] = work[LAST + i] if left == 1 else T
-        failed += crank_nicolson(work, dt / substeps, law)
+        if crank_nicolson(work, dt / substeps, law, visits):
+            for i in range(lanes):
+                failed += work[SETTLED + i] == 0.0
         if left > 1:
             for i in range(WIDTH):
                 work[ALPHA + i] = work[NEW_ALPHA + i]
                 work[MARTENSITE + i] = work[NEW_MARTENSITE + i]
                 work[BEFORE + i] = work[AFTER + i]
     return failed
-
-
-@njit(cache=True, forceinline=True)
-def idle(X_as, X_am, T_old, T, b, law):
-    """Whether no point of a batch can change, exactly; the first point tells which kind to try."""
-    if X_am[b, 0] != 0.0:
-        return False
-    if X_as[b, 0] == 0.0:
-        return all_beta(X_as, X_am, T_old, T, b, law)
-    return all_stable(X_as, X_am, T_old, T, b, law)
-
-
-@njit(cache=True, forceinline=True)
-def all_stable(X_as, X_am, T_old, T, b, law):
-    """Whether a batch is pure stable alpha and stays below alpha_end: no rate, gate or start."""
-    other = 0
-    for i in range(WIDTH):
-        pure = (X_as[b, i] == law.largest_alpha) & (X_am[b, i] == 0.0)
-        other |= np.int64(not (pure & (T_old[b, i] <= law.alpha_end) & (T[b, i] <= law.alpha_end)))
-    return other == 0
-
-
-@njit(cache=True, forceinline=True)
-def all_beta(X_as, X_am, T_old, T, b, law):
-    """Whether a batch is pure beta or melt and stays above alpha_start: no rate, gate or start."""
-    other = 0
-    for i in range(WIDTH):
-        pure = (X_as[b, i] == 0.0) & (X_am[b, i] == 0.0)
-        hot = (T_old[b, i] >= law.alpha_start) & (T[b, i] >= law.alpha_start)
-        other |= np.int64(not (pure & hot))
-    return other == 0

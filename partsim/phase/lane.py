@@ -9,10 +9,11 @@ arXiv 2402.17580; `law` is a PhaseLaw of model.py, where its constants have name
 
 from numba import njit
 
-from partsim.fastmath import exp, exp2, exp2_normal, exp_accurate, fma, log2, log_accurate
+from partsim.fastmath import exp, exp2, exp_accurate, fma, log2, log_accurate
 
 HANDOVER = 1e-12  # a step's loss of X_as from which on (27) replaces its analytical start
 UNRESOLVED = 5e-13  # X_max - X_a is not known better
+TINY = 1e-150  # X_as below it would overflow where one divides by it; none that grows is
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -43,9 +44,9 @@ def saturation_bound(T, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def pace(T, law):
-    """k_as in 1/s, (28)."""
-    return law.rate / (1.0 + exp(-law.rate_slope * (T - law.rate_centre)))
+def slowness(T, law):
+    """k_1 / k_as(T), (28)."""
+    return 1.0 + exp((-law.rate_slope) * (T - law.rate_centre))
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -56,10 +57,20 @@ def drives(X_as, X_am, Xa_eq, Xam_0, law):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def growth(X_as, drive, exponent, k_as):
-    """k_as X_as^((c-1)/c) drive^((c+1)/c) in 1/s, exponent = log2(drive / X_as) / c; (25), (26)."""
-    X_as = 0.0 if X_as < 0.0 else X_as
-    rate = k_as * X_as * drive * exp2_normal(exponent)
+def supply(X_as, slow, law):
+    """1 / X_as and k_as X_as in 1/s for slow = slowness(T), by one division."""
+    X = X_as if X_as > TINY else TINY
+    r = 1.0 / (slow * X)
+    return slow * r, law.rate * (X * r) * (0.0 if X_as < 0.0 else X_as)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def growth(drive, power, pace):
+    """k_as X_as^((c-1)/c) drive^((c+1)/c) in 1/s; (25), (26).
+
+    power = (drive / X_as)^(1/c), pace = k_as X_as
+    """
+    rate = pace * drive * power
     return rate if drive > 0.0 else 0.0
 
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from partsim.errors import UserError
 
-from .batch import ABSOLUTE_TOLERANCE, ITERATIONS, RELATIVE_TOLERANCE
+from .batch import ITERATIONS
 from .lane import HANDOVER, UNRESOLVED
+from .rows import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 
 
 class PhaseLaw(NamedTuple):

@@ -49,11 +49,17 @@ class Explicit:
         self.ledger.laser.add(energy)
         return self.beam._replace(count=count)
 
-    def step(self, temperature: np.ndarray, start: float = 0.0) -> None:
-        """Advances `temperature` (n_total,) by dt; `start` is the time on the path."""
-        heat = self.heat
+    def step(
+        self, temperature: np.ndarray, start: float = 0.0, new: np.ndarray | None = None
+    ) -> None:
+        """`temperature` (n_total,) dt later goes to `new`, or replaces it where none is given.
+
+        start  s, time on the path
+        """
+        heat, new = self.heat, temperature if new is None else new
         peak = sweep(
             temperature,
+            new,
             heat.contributions,
             heat.conduction,
             self.load(start),
@@ -67,9 +73,9 @@ class Explicit:
             self.ledger.lost_plate.add(
                 -self.dt * float(heat.contributions[heat.fixed_owned].sum())
             )
-        finish_surface(temperature, heat.contributions, self.surface_rates)
+        finish_surface(temperature, new, heat.contributions, self.surface_rates)
         if len(heat.top):
-            cool_surface(temperature, heat.top, self.ratio, heat.law, self.before, self.after)
+            cool_surface(new, heat.top, self.ratio, heat.law, self.before, self.after)
             owned = heat.top_owned
             gone = removed(self.before[owned], self.after[owned], self.top_capacity)
             self.ledger.lost_top.add(gone)

@@ -1,20 +1,13 @@
-"""Conduction, consolidation and the explicit update of a rank's blocks.
-
-The stiffness of a trilinear cube of edge h and conductivity kappa acts as
-    r_i = kappa h / 12 (4 T_i - sum of the three face diagonals - the body diagonal of node i),
-so no matrix is needed. A block is worked on as flat rows: slabs of N entries, N = (B+1)^2 rounded
-up to whole vectors, in which every entry is treated as the lower corner of a cell and those that
-are not one have kappa = 0. `size` is a tuple with B entries, because the length of a tuple is
-known when a kernel is compiled.
-"""
+"""Conduction, consolidation and the explicit update of a rank's blocks, one block after another."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ..mesh.local import Tables, gather, restrict
+from ..mesh.local import Tables, gather, scatter
 from .source import add_beam
+from .stencil import GAP, conduct, conduct_uniform, make_weights, slab
 
 
 class Conduction(NamedTuple):
@@ -39,19 +32,17 @@ class Conduction(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Scratch arrays of one block."""
+    """Scratch arrays of one block; `weights`, `own` and `aside` are those of conduct_uniform."""
 
     values: np.ndarray
     flux: np.ndarray
     kappa: np.ndarray
     corners: np.ndarray
     solid_kappa: np.ndarray
-
-
-@njit(cache=True, inline="always")
-def slab(size):
-    """Entries of a slab of a block, rounded up to whole vectors."""
-    return ((len(size) + 1) ** 2 + 7) // 8 * 8
+    padded: np.ndarray
+    weights: np.ndarray
+    own: np.ndarray
+    aside: np.ndarray
 
 
 @njit(cache=True)
@@ -59,58 +50,35 @@ def make_workspace(size, k_solid):
     """Scratch arrays for blocks of len(size)^3 cells; solid_kappa is k_solid in every cell."""
     n, pitch, width = len(size), len(size) + 1, slab(size)
     length = pitch**3 + width + 16
-    region = (width + pitch + 1 + 7) // 8 * 8
     solid_kappa = np.zeros(n * width)
     for k in range(n):
         for j in range(n):
             for i in range(n):
                 solid_kappa[k * width + j * pitch + i] = k_solid
+    padded = np.zeros(GAP + length)
     return Workspace(
-        np.zeros(length), np.zeros(length), np.zeros(n * width), np.zeros(8 * region), solid_kappa
+        padded[GAP:],
+        np.zeros(length),
+        np.zeros(n * width),
+        np.zeros(8 * (width + GAP)),
+        solid_kappa,
+        padded,
+        make_weights(size),
+        np.zeros(pitch * width),
+        np.zeros(pitch * (width + 2 * GAP)),
     )
 
 
-@njit(cache=True)
-def conduct(values, kappa, scale, active, size, corners, flux):
-    """flux = K values on the `active` lowest cell layers of a block.
-
-    values, flux  ((B+1)^3 + padding,)  K, W
-    kappa         (B N,)                W/(m K), zero where no cell starts
-    scale         m, h/12
-    corners       (8 regions,)          what each cell gives to its corners; its gaps stay zero
-    """
-    pitch = len(size) + 1
-    plane, width = pitch * pitch, slab(size)
-    region = (width + pitch + 1 + 7) // 8 * 8
-    gap = pitch + 1
-    for n in range(width):
-        flux[n] = 0.0
-    for k in range(active):
-        low, row = k * plane, k * width
-        high = low + plane
-        for c in range(width):
-            l0, l1 = values[low + c], values[low + c + 1]
-            l2, l3 = values[low + c + pitch], values[low + c + pitch + 1]
-            u0, u1 = values[high + c], values[high + c + 1]
-            u2, u3 = values[high + c + pitch], values[high + c + pitch + 1]
-            lower, upper = (l0 + l3) + (l1 + l2), (u0 + u3) + (u1 + u2)
-            q = kappa[row + c] * scale
-            corners[gap + c] = q * (4.0 * l0 - l3 - (upper - u0))
-            corners[region + gap + c] = q * (4.0 * l1 - l2 - (upper - u1))
-            corners[2 * region + gap + c] = q * (4.0 * l2 - l1 - (upper - u2))
-            corners[3 * region + gap + c] = q * (4.0 * l3 - l0 - (upper - u3))
-            corners[4 * region + gap + c] = q * (4.0 * u0 - u3 - (lower - l0))
-            corners[5 * region + gap + c] = q * (4.0 * u1 - u2 - (lower - l1))
-            corners[6 * region + gap + c] = q * (4.0 * u2 - u1 - (lower - l2))
-            corners[7 * region + gap + c] = q * (4.0 * u3 - u0 - (lower - l3))
-        for n in range(width):
-            flux[low + n] += (corners[gap + n] + corners[region + gap + n - 1]) + (
-                corners[2 * region + gap + n - pitch] + corners[3 * region + gap + n - pitch - 1]
-            )
-        for n in range(width):
-            flux[high + n] = (
-                corners[4 * region + gap + n] + corners[5 * region + gap + n - 1]
-            ) + (corners[6 * region + gap + n - pitch] + corners[7 * region + gap + n - pitch - 1])
+@njit(cache=True, forceinline=True)
+def conduct_block(block, kappa, conduction, work):
+    """work.flux = K work.values for a block whose cells have the conductivity `kappa`."""
+    size, scale = conduction.size, conduction.edge[block] / 12
+    if conduction.solid[block]:
+        scale *= conduction.law[2]
+        conduct_uniform(work.padded, scale, size, work.weights, work.own, work.aside, work.flux)
+    else:
+        active = conduction.tables.active[block]
+        conduct(work.values, kappa, scale, active, size, work.corners, work.flux)
 
 
 @njit(cache=True)
@@ -182,23 +150,13 @@ def block_kappa(block, conduction, work):
     return work.kappa
 
 
-@njit(cache=True, forceinline=True)
-def scatter(block, tables, flux, contributions):
-    """Adds the surface part of a block's flux to its nodes, after hanging nodes to masters."""
-    if tables.hanging[block]:
-        restrict(flux, tables.hanging[block], tables.size)
-    first = tables.surface_first[block]
-    positions = tables.positions[tables.active[block]]
-    for entry in range(tables.surface_first[block + 1] - first):
-        contributions[tables.surface_slot[first + entry]] += flux[positions[entry]]
-
-
 @njit(cache=True)
-def sweep(temperature, contributions, conduction, beam, rates, work):
+def sweep(temperature, new, contributions, conduction, beam, rates, work):
     """One explicit step of all blocks: interior nodes are updated, surface nodes collect flux.
 
-    temperature    (n_total,)  K; interior nodes are read by their own block only, so they are
-                   overwritten at once: T <- T - dt/m (K T - load)
+    temperature    (n_total,)  K
+    new            (n_total,)  K, interior nodes get T - dt/m (K T - load); as they are read by
+                   their own block only, `new` may be `temperature`
     contributions  (n_slots,)  W, zero on entry
     beam           the source of the step
     rates          (nb,)       s/(J/K), dt over the lumped mass of an interior node
@@ -212,9 +170,7 @@ def sweep(temperature, contributions, conduction, beam, rates, work):
         gather(temperature, tables, block, work.values)
         active = tables.active[block]
         kappa = block_kappa(block, conduction, work)
-        conduct(
-            work.values, kappa, conduction.edge[block] / 12, active, size, work.corners, work.flux
-        )
+        conduct_block(block, kappa, conduction, work)
         if beam.count and add_beam(beam, conduction.corner[block], active, n, work.flux):
             peak = max(peak, work.values[: pitch * pitch * (active + 1)].max())
         rate, target = rates[block], tables.interior_first[block]
@@ -222,17 +178,17 @@ def sweep(temperature, contributions, conduction, beam, rates, work):
             for j in range(1, n):
                 row = (k * pitch + j) * pitch + 1
                 for i in range(n - 1):
-                    temperature[target + i] -= rate * work.flux[row + i]
+                    new[target + i] = work.values[row + i] - rate * work.flux[row + i]
                 target += n - 1
-        scatter(block, tables, work.flux, contributions)
+        scatter(work.flux, tables, block, contributions)
     return peak
 
 
 @njit(cache=True)
-def finish_surface(temperature, contributions, rates):
-    """T <- T - (dt/m) R at the surface nodes (rates is zero at fixed ones); R becomes zero."""
+def finish_surface(temperature, new, contributions, rates):
+    """new = T - (dt/m) R at the surface nodes (rates is zero at fixed ones); R becomes zero."""
     for node in range(len(rates)):
-        temperature[node] -= rates[node] * contributions[node]
+        new[node] = temperature[node] - rates[node] * contributions[node]
         contributions[node] = 0.0
 
 
@@ -266,8 +222,7 @@ def apply(vector, conduction, kappa, work, contributions, result):
     for block in range(len(tables.active)):
         gather(vector, tables, block, work.values)
         active = tables.active[block]
-        scale = conduction.edge[block] / 12
-        conduct(work.values, kappa[block], scale, active, size, work.corners, work.flux)
+        conduct_block(block, kappa[block], conduction, work)
         target = tables.interior_first[block]
         for k in range(1, active):
             for j in range(1, n):
@@ -275,4 +230,4 @@ def apply(vector, conduction, kappa, work, contributions, result):
                 for i in range(n - 1):
                     result[target + i] = work.flux[row + i]
                 target += n - 1
-        scatter(block, tables, work.flux, contributions)
+        scatter(work.flux, tables, block, contributions)

@@ -208,6 +208,62 @@ def test_conduct_within_one_block(pick, n, active):
     np.testing.assert_allclose(flux[z, y, x], expected @ values[z, y, x], atol=1e-14)
 
 
+def uniform_and_general(values, n, pick=lambda f: f):
+    """The flux ((n+1)^3,) by the stencil of 27 points, and by `conduct` with equal cells."""
+    work, size = kernels.make_workspace((0,) * n, 2.5), (0,) * n
+    work.values[: values.size] = values.ravel()
+    work.flux[:] = np.nan
+    scratch = work.weights, work.own, work.aside
+    for _ in range(2):  # the scratch arrays may be used again
+        pick(kernels.conduct_uniform)(work.padded, 2.5 / 12, size, *scratch, work.flux)
+    found = work.flux[: values.size].copy()
+    kernels.conduct(work.values, work.solid_kappa, 1 / 12, n, size, work.corners, work.flux)
+    return found, work.flux[: values.size]
+
+
+@COMPILED_AND_PLAIN
+@pytest.mark.parametrize("n", [4, 8])
+def test_stencil_is_the_stiffness_of_equal_cells(pick, n):
+    values = np.random.default_rng(n).uniform(300, 3000, 3 * (n + 1,))
+    found, expected = uniform_and_general(values, n, pick)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+    assert abs(found.sum()) < 1e-13 * np.abs(found).sum()
+    for place in [(0, 0, 0), (0, 2, n), (n, 1, 1), (1, n, 3), (2, 2, 2)]:
+        unit = np.zeros_like(values)
+        unit[place] = 1.0
+        found, expected = uniform_and_general(unit, n)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("n", [4, 8])
+def test_linear_temperature_in_a_block_of_equal_cells(n):
+    """Heat passes through the surface only: k dT/dx times the area on the two faces along x."""
+    z, y, x = np.indices(3 * (n + 1,))
+    found, _ = uniform_and_general(300.0 + 3 * x, n)
+    inside = found.reshape(3 * (n + 1,))
+    np.testing.assert_allclose(inside[:, :, 1:-1], 0.0, atol=1e-11)
+    assert inside[:, :, -1].sum() == pytest.approx(2.5 * 3 * n * n, rel=1e-12)
+    found, _ = uniform_and_general(1234.5 - 2 * x + 5 * y - 3 * z, n)
+    np.testing.assert_allclose(found.reshape(3 * (n + 1,))[1:-1, 1:-1, 1:-1], 0, atol=1e-11)
+    assert np.abs(found).max() > 1
+
+
+def test_solid_blocks_conduct_as_their_cells_do(comm):
+    """The operator of a mesh with solid blocks, by the stencil and cell by cell."""
+    mesh = varied_mesh(comm, 3)
+    state = np.random.default_rng(1).random((mesh.n_blocks, 64))
+    state[(np.arange(mesh.n_blocks) + mesh.own.start) % 2 == 0] = 1.0
+    heat = Heat(mesh, material(), make_loss_law(material(), False, False), False, state)
+    assert heat.conduction.solid.any() and not heat.conduction.solid.all()
+    operator, u = Operator(heat), noisy(mesh, -1, 1, 50)
+    operator.renew(noisy(mesh, 300, 400, 2))
+    found = operator.conduct(u).copy()
+    heat.conduction.solid[:] = False
+    expected = operator.conduct(u)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+    mesh.close()
+
+
 @COMPILED_AND_PLAIN
 @pytest.mark.parametrize("n, active", [(4, 4), (4, 2), (8, 8)])
 def test_consolidate_by_equations_2_to_5(pick, n, active):

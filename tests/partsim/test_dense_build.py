@@ -67,6 +67,7 @@ PAPER = COMMON | {  # its hatch, its layers and the beam of its table 5
 CASES = {"sparse": SPARSE, "filled": FILLED, "cooled": COOLED, "paper": PAPER}
 COOLING = {"final_cooling.duration": "35.2 ms", "final_cooling.plate_temperature": "350 K"}
 ADAPTIVE = {"mesh.levels": 3, "mesh.coarsen": "interpolant"}
+RESTLESS = {"phase.rest_tolerance": 0}
 # temperature in K, largest and mean, and largest of stable alpha, martensite and consolidated
 # fraction, after the last layer and after the final cooling: at most 1.5 times what was found
 CLOSE = {
@@ -216,13 +217,22 @@ def compared(case, changes, expected, comm, folder):
 @each_case
 def test_without_adaptation_they_are_equal(case, expected, comm, shared_tmp):
     """1e-10: relative in temperature, absolute in the phases, whose exp is good to 1.3e-10."""
-    for build, dense, difference in compared(case, {}, expected, comm, shared_tmp):
+    for build, dense, difference in compared(case, RESTLESS, expected, comm, shared_tmp):
         assert (difference["temperature"] < 1e-10 * dense.temperature).all()
         for name in ("alpha_stable", "martensite", "beta", "consolidated"):
             assert difference[name].max() < 1e-10
         energy = build.energy()
         for name, value in dense.ledger.items():
             assert energy[name] == pytest.approx(value, rel=1e-10)
+
+
+@each_case
+def test_resting_blocks_miss_little(case, expected, comm, shared_tmp):
+    """A few times the tolerance of 1e-6 after ten layers, while most points rest at most times."""
+    for build, dense, difference in compared(case, {}, expected, comm, shared_tmp):
+        assert (difference["temperature"] < 1e-10 * dense.temperature).all()
+        missed = [difference[name].max() for name in ("alpha_stable", "martensite", "beta")]
+        assert 1e-9 < max(missed) < 5e-6
 
 
 @each_case

@@ -8,6 +8,7 @@ from partsim.mesh import local
 from partsim.mesh.mesh import Mesh
 from partsim.mesh.nodes import key_point, node_key
 from partsim.mesh.partition import cut, imbalance, owner_of
+from partsim.mesh.sides import side_of, surface
 from tests.meshes import (
     alone, everywhere, nodal, node_points, noise, noisy, present, small_lattice, total,
     varied_leaves, varied_mesh,
@@ -216,6 +217,27 @@ def test_interpolation_and_its_transpose_within_a_block(pick, size, bits):
     assert moved.any() and down.sum() == pytest.approx(v.sum(), rel=1e-13)
     assert u @ down == pytest.approx(v @ up, rel=1e-13)
     assert not down[up != u].any()  # what hung is empty now
+
+
+def test_sides_that_are_runs(mesh):
+    """Each entry is in a run of its side, listed, or hangs; most are in runs."""
+    tables, size = mesh.nodes.tables, mesh.lattice.block
+    wanted = tables.surface_slot != mesh.nodes.n_surface
+    in_runs = 0
+    for block in range(mesh.n_blocks):
+        first, last = tables.surface_first[block : block + 2]
+        sides = side_of(surface(size, tables.active[block]), size, tables.active[block])
+        listed = tables.listed[slice(*tables.listed_first[block : block + 2])]
+        rest = np.setdiff1d(np.flatnonzero(wanted[first:last]), listed)
+        assert wanted[first + listed].all()
+        within = np.arange(len(sides)) - np.searchsorted(sides, sides)
+        for runs, places in ((tables.node_run, tables.surface_node),
+                             (tables.slot_run, tables.surface_slot)):
+            found = runs[block, sides[rest]] + within[rest]
+            np.testing.assert_array_equal(found, places[first:last][rest])
+        assert not np.isin(sides[listed], sides[rest]).any()
+        in_runs += len(rest)
+    assert in_runs > 0.6 * wanted.sum()
 
 
 def test_cut_deals_out_equal_work():

@@ -26,6 +26,7 @@ def advance(point, T, dt, scheme="crank-nicolson", substep=0.1):
         kernels.advance_explicit(*point, T, dt, LAW)
     else:
         assert kernels.advance_crank_nicolson(*point, T, dt, LAW, substep) == 0
+    point[3][:] = T
 
 
 @pytest.mark.parametrize(
@@ -148,10 +149,12 @@ def differences(references, scheme, dt):
     for row in range(1, len(grid)):
         if scheme == "crank-nicolson":
             assert kernels.advance_crank_nicolson(X_as, X_am, Y, T_old, T[row], GRID, law, dt) == 0
+            T_old = T[row]
         else:
             for left in range(steps, 0, -1):
                 between = T[row] if left == 1 else T_old + (T[row] - T_old) / left
                 kernels.advance_explicit(X_as, X_am, Y, T_old, between, GRID / steps, law)
+                T_old = between
         for point, states in enumerate(corners):
             if row in states:
                 found.append((X_as[point] - states[row][0], X_am[point] - states[row][1]))

@@ -1,0 +1,37 @@
+"""What a phase step counts: how many batches went through each section of its code.
+
+REST and FORMING count points; all others count batches of WIDTH lanes, each row of a loop over
+several rows, and each round of the fixed point. work.py tells what a visit costs.
+"""
+
+(
+    REST,  # points whose block rests
+    FORMING,  # points whose block rests but for (29)
+    READ,  # from memory
+    LOADED,  # what it needs looked up
+    COOLING,  # some lane may form martensite: its bound is evaluated
+    WRITTEN,  # to memory, unless nothing in it could change
+    CHANGED,  # one explicit step, or one substep of the implicit scheme
+    ADMITTED,  # hot: (30) at the old temperature, and all that only lanes above alpha_end need
+    EQUILIBRIA,  # (17) evaluated
+    SATURATIONS,  # (18)
+    SLOWNESSES,  # (28)
+    SUPPLIED,  # what drives (25), (26), and what they have in common
+    RAISED,  # powers of (25), (26)
+    EULER,  # (41) where nothing dissolves or starts
+    STARTED,  # from X_as = 0
+    HOT_EULER,  # (41) where something dissolves or starts
+    SOUGHT,  # whether (27) acts
+    FOUND,  # (27)
+    ARRESTED,  # whether (69) replaces it
+    CREPT,  # (69)
+    KNOWN,  # the part of (44) that is known beforehand
+    ITERATED,  # (45)-(49)
+    SCALED,  # X_a above its largest value
+    GATED,  # (29), (30)
+    MELTED,  # hot: (31), no phase in the melt
+    LATE,  # second order for a block that has waited
+    MEASURED,  # how long the block may rest
+) = range(27)
+
+SECTIONS = 27
