@@ -25,15 +25,14 @@ X_as, X_am = rows.ALPHA, rows.MARTENSITE
 # the loops that make up a section
 LOOPS = {
     at.LOADED: [lambda work, law: rows.survey(work, law)],
+    at.COMPARED: [lambda work, law: rows.unchanging(work, law.largest_alpha, 0.0)],
     at.COOLING: [lambda work, law: rows.can_form(work, DT, law)],
     at.ADMITTED: [lambda work, law: rows.admit(work, law)],
     at.EQUILIBRIA: [lambda work, law: rows.equilibria(work, NEW, law)],
     at.SATURATIONS: [lambda work, law: rows.saturations(work, NEW, law)],
     at.SLOWNESSES: [lambda work, law: rows.slownesses(work, NEW, law)],
-    at.SUPPLIED: [
-        lambda work, law: rows.supply_rows(work, X_as, X_am, law),
-        lambda work, law: rows.growth_rows(work, X_as, X_am, law),
-    ],
+    at.SUPPLIED: [lambda work, law: rows.supply_rows(work, X_as, X_am, law)],
+    at.GROWN: [lambda work, law: rows.growth_rows(work, X_as, X_am, law)],
     at.RAISED: [
         lambda work, law: rows.raise_rows(work, OLD, rows.WIDTH, 1.0 / law.growth_exponent)
     ],

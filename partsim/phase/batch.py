@@ -47,6 +47,7 @@ from .rows import (
     start,
     supply_rows,
     survey,
+    unchanging,
 )
 
 # kinds of batches: pure ones, those that may rest without and with (29), others
@@ -59,14 +60,19 @@ ITERATIONS = 200  # of the fixed point; steps up to 0.1 s take 2 to 20
 def look(work, dt, law, visits):
     """What a batch needs: (any lane above alpha_end, without stable alpha, where (29) can act), and
     its kind."""
-    hot, empty, cools, changed, cold = survey(work, law)
+    hot, empty, cools = survey(work, law)
     visits[at.LOADED] += 1
+    if work[MARTENSITE] == 0.0:  # the first lane tells whether the batch may be a pure one
+        visits[at.COMPARED] += 1
+        if not hot and unchanging(work, law.largest_alpha, 0.0):
+            return hot, empty, False, STABLE
+        if empty and unchanging(work, 0.0, law.alpha_start):
+            return hot, empty, False, BETA
     forming = law.excess > 0.0
-    if cools and (hot or changed) and not forming:
+    if cools and not forming:
         visits[at.COOLING] += 1
         forming = can_form(work, dt, law)
-    kind = STABLE if not (hot or changed) else BETA if not cold else OTHER
-    return hot, empty, forming, kind
+    return hot, empty, forming, OTHER
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -85,8 +91,8 @@ def evaluate(work, temperature, hot, forming, law, visits):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def grow(work, alpha, martensite, law, visits):
-    """FORMED, DECAYED, PACE and INVERSE of the state in two rows.
+def raise_drives(work, alpha, martensite, law, visits):
+    """The powers of (25), (26) in FORMED and DECAYED, PACE and INVERSE of the state in two rows.
 
     Where X_a has reached Xa_eq in every lane, as in powder, FORMED costs nothing.
     """
@@ -97,6 +103,13 @@ def grow(work, alpha, martensite, law, visits):
     else:
         visits[at.RAISED] += 1
         raise_rows(work, DECAYED, WIDTH, 1.0 / law.growth_exponent)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def grow(work, alpha, martensite, law, visits):
+    """FORMED, DECAYED, PACE and INVERSE of the state in two rows."""
+    raise_drives(work, alpha, martensite, law, visits)
+    visits[at.GROWN] += 1
     growth_rows(work, alpha, martensite, law)
 
 
@@ -147,13 +160,14 @@ def euler(work, dt, late, needs, law, visits):
     hot, empty, forming, _ = needs
     visits[at.CHANGED] += 1
     evaluate(work, AFTER, hot, forming, law, visits)
-    grow(work, ALPHA, MARTENSITE, law, visits)
-    if late:
-        visits[at.LATE] += 1
-        follow_growth(work, dt, law)
-    if hot or empty:
+    if late or hot or empty:
+        grow(work, ALPHA, MARTENSITE, law, visits)
+        if late:
+            visits[at.LATE] += 1
+            follow_growth(work, dt, law)
         full = euler_with_starts(work, dt, hot, empty, law, visits)
     else:
+        raise_drives(work, ALPHA, MARTENSITE, law, visits)
         visits[at.EULER] += 1
         full = euler_rows(work, dt, law)
     correct(work, hot, forming, full, law, visits)
@@ -176,22 +190,22 @@ def euler_with_starts(work, dt, hot, empty, law, visits):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def iterate(work, dt, hot, law, visits):
-    """(45)-(49): X^(k+1) = KNOWN + dt/2 F(X^(k), T^(n+1)) until settled; lanes left unsettled."""
-    unsettled = WIDTH
+    """(45)-(49): X^(k+1) = KNOWN + dt/2 F(X^(k), T^(n+1)) until settled; whether it was not."""
+    unsettled = True
     for _ in range(ITERATIONS):
         visits[at.ITERATED] += 1
         grow(work, NEW_ALPHA, NEW_MARTENSITE, law, visits)
         if hot:
             dissolve(work, NEW_ALPHA, NEW_MARTENSITE, law, visits)
         unsettled = iterate_rows(work, dt)
-        if unsettled == 0:
+        if not unsettled:
             break
     return unsettled
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def crank_nicolson(work, dt, law, visits):
-    """(43), (44) with the analytical starts; how many lanes found no fixed point."""
+    """(43), (44) with the analytical starts; whether a lane found no fixed point."""
     hot, empty, forming, _ = look(work, dt, law, visits)
     visits[at.CHANGED] += 1
     for i in range(WIDTH):

@@ -331,20 +331,44 @@ def copy(source, target):
 
 
 @njit(cache=True, forceinline=True)
+def whole_batch(points, first):
+    """Where the batch from `first` on begins if all its lanes lie in one range, else -1."""
+    ahead, lanes = lanes_of(points, first)
+    if ahead == WIDTH:
+        return points[0] + first
+    if ahead == 0 and lanes == WIDTH:
+        return points[2] + first - (points[1] - points[0])
+    return -1
+
+
+@njit(cache=True, forceinline=True)
 def copy_in(state, points, first, work):
-    """State and temperatures of the points from `first` on; lanes beyond the block's end idle."""
-    X_as, X_am, _, T_old, T = state
-    row_in(X_as, points, first, ALPHA, work)
-    row_in(X_am, points, first, MARTENSITE, work)
-    row_in(T_old, points, first, BEFORE, work)
-    row_in(T, points, first, AFTER, work)
+    """State and temperatures of the points from `first` on."""
+    start = whole_batch(points, first)
+    if start >= 0:
+        X_as, X_am = state[0][start : start + WIDTH], state[1][start : start + WIDTH]
+        T_old, T = state[3][start : start + WIDTH], state[4][start : start + WIDTH]
+        for i in range(WIDTH):
+            work[ALPHA + i], work[MARTENSITE + i] = X_as[i], X_am[i]
+            work[BEFORE + i], work[AFTER + i] = T_old[i], T[i]
+    else:
+        row_in(state[0], points, first, ALPHA, work)
+        row_in(state[1], points, first, MARTENSITE, work)
+        row_in(state[3], points, first, BEFORE, work)
+        row_in(state[4], points, first, AFTER, work)
 
 
 @njit(cache=True, forceinline=True)
 def copy_out(state, points, first, work):
     """The new state of the points from `first` on."""
-    row_out(state[0], points, first, NEW_ALPHA, work)
-    row_out(state[1], points, first, NEW_MARTENSITE, work)
+    start = whole_batch(points, first)
+    if start >= 0:
+        X_as, X_am = state[0][start : start + WIDTH], state[1][start : start + WIDTH]
+        for i in range(WIDTH):
+            X_as[i], X_am[i] = work[NEW_ALPHA + i], work[NEW_MARTENSITE + i]
+    else:
+        row_out(state[0], points, first, NEW_ALPHA, work)
+        row_out(state[1], points, first, NEW_MARTENSITE, work)
 
 
 @njit(cache=True, forceinline=True)

@@ -59,19 +59,24 @@ def fill(work, row, value):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def survey(work, law):
-    """Whether lanes are above alpha_end, lack stable alpha, cool below martensite_start, are not
-    pure stable alpha, are not pure beta or melt above alpha_start: bits."""
-    hot = empty = cools = changed = cold = 0
+    """Whether any lane is above alpha_end, lacks stable alpha, cools below martensite_start."""
+    hot = empty = cools = 0
     for i in range(WIDTH):
-        X_as, X_am = work[ALPHA + i], work[MARTENSITE + i]
         T_old, T = work[BEFORE + i], work[AFTER + i]
         hot |= np.int64((T > law.alpha_end) | (T_old > law.alpha_end))
-        empty |= np.int64(X_as == 0.0)
+        empty |= np.int64(work[ALPHA + i] == 0.0)
         cools |= np.int64((T < T_old) & (T < law.martensite_start))
-        changed |= np.int64((X_as != law.largest_alpha) | (X_am != 0.0))
-        beta = (X_as == 0.0) & (X_am == 0.0) & (T_old >= law.alpha_start) & (T >= law.alpha_start)
-        cold |= np.int64(not beta)
-    return hot != 0, empty != 0, cools != 0, changed != 0, cold != 0
+    return hot != 0, empty != 0, cools != 0
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def unchanging(work, X_as, least):
+    """Whether all lanes have this X_as and no martensite, at temperatures of at least `least`."""
+    other = 0
+    for i in range(WIDTH):
+        same = (work[ALPHA + i] == X_as) & (work[MARTENSITE + i] == 0.0)
+        other |= np.int64(not (same & (work[BEFORE + i] >= least) & (work[AFTER + i] >= least)))
+    return other == 0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -292,12 +297,15 @@ def bounded(work, i, X_as, X_am, law):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def euler_rows(work, dt, law):
-    """(41) where nothing dissolves or starts; whether any lane exceeds X_max."""
+    """growth_rows and (41) where nothing dissolves or starts; whether any lane exceeds X_max."""
     full = 0
     for i in range(WIDTH):
-        X_as = work[ALPHA + i] + dt * (work[FORMED + i] + work[DECAYED + i])
-        X_am = work[MARTENSITE + i] - dt * work[DECAYED + i]
-        full |= np.int64(bounded(work, i, X_as, X_am, law))
+        X_as, X_am, pace = work[ALPHA + i], work[MARTENSITE + i], work[PACE + i]
+        gap, drive = drives(X_as, X_am, work[EQUILIBRIUM + i], work[SATURATION + i], law)
+        formed = growth(gap, work[FORMED + i], pace)
+        decayed = growth(drive, work[DECAYED + i], pace)
+        work[FORMED + i], work[DECAYED + i] = formed, decayed
+        full |= np.int64(bounded(work, i, X_as + dt * (formed + decayed), X_am - dt * decayed, law))
     return full != 0
 
 
@@ -330,24 +338,24 @@ def known_rows(work, dt):
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def iterate_rows(work, dt):
-    """One round of (45)-(49): new state, SETTLED where it is the fixed point; lanes unsettled."""
+    """One round of (45)-(49): new state, SETTLED where it is found; whether any is not."""
     unsettled = 0
     for i in range(WIDTH):
+        old_as, old_am, done = work[NEW_ALPHA + i], work[NEW_MARTENSITE + i], work[SETTLED + i]
         gain = work[FORMED + i] + work[DECAYED + i] - work[DISSOLVED + i]
         X_as = work[KNOWN_ALPHA + i] + 0.5 * dt * gain
         X_am = work[KNOWN_MARTENSITE + i] - 0.5 * dt * work[DECAYED + i]
         size_as = ABSOLUTE_TOLERANCE + RELATIVE_TOLERANCE * abs(X_as)
         size_am = ABSOLUTE_TOLERANCE + RELATIVE_TOLERANCE * abs(X_am)
-        r_as = (X_as - work[NEW_ALPHA + i]) * size_am
-        r_am = (X_am - work[NEW_MARTENSITE + i]) * size_as
+        r_as, r_am = (X_as - old_as) * size_am, (X_am - old_am) * size_as
         limit = size_as * size_am
         small = 0.5 * (r_as * r_as + r_am * r_am) < limit * limit
-        frozen = work[SETTLED + i] != 0.0
-        work[NEW_ALPHA + i] = work[NEW_ALPHA + i] if frozen else X_as
-        work[NEW_MARTENSITE + i] = work[NEW_MARTENSITE + i] if frozen else X_am
-        work[SETTLED + i] = 1.0 if frozen | small else 0.0
-        unsettled += np.int64(not (frozen | small))
-    return unsettled
+        now = 1.0 if small else done
+        work[NEW_ALPHA + i] = X_as if done == 0.0 else old_as
+        work[NEW_MARTENSITE + i] = X_am if done == 0.0 else old_am
+        work[SETTLED + i] = now
+        unsettled |= np.int64(now == 0.0)
+    return unsettled != 0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

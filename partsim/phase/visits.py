@@ -9,6 +9,7 @@ several rows, and each round of the fixed point. work.py tells what a visit cost
     FORMING,  # points whose block rests but for (29)
     READ,  # from memory
     LOADED,  # what it needs looked up
+    COMPARED,  # whether it is pure and stays so
     COOLING,  # some lane may form martensite: its bound is evaluated
     WRITTEN,  # to memory, unless nothing in it could change
     CHANGED,  # one explicit step, or one substep of the implicit scheme
@@ -16,11 +17,12 @@ several rows, and each round of the fixed point. work.py tells what a visit cost
     EQUILIBRIA,  # (17) evaluated
     SATURATIONS,  # (18)
     SLOWNESSES,  # (28)
-    SUPPLIED,  # what drives (25), (26), and what they have in common
+    SUPPLIED,  # what drives (25), (26), over X_as
     RAISED,  # powers of (25), (26)
-    EULER,  # (41) where nothing dissolves or starts
+    GROWN,  # (25), (26)
+    EULER,  # (25), (26) and (41) where nothing dissolves or starts
     STARTED,  # from X_as = 0
-    HOT_EULER,  # (41) where something dissolves or starts
+    HOT_EULER,  # (41) where something may dissolve or start, or has waited
     SOUGHT,  # whether (27) acts
     FOUND,  # (27)
     ARRESTED,  # whether (69) replaces it
@@ -32,6 +34,6 @@ several rows, and each round of the fixed point. work.py tells what a visit cost
     MELTED,  # hot: (31), no phase in the melt
     LATE,  # second order for a block that has waited
     MEASURED,  # how long the block may rest
-) = range(27)
+) = range(29)
 
-SECTIONS = 27
+SECTIONS = 29
