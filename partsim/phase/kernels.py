@@ -200,8 +200,9 @@ def beyond(T, start, stop, own):
     """Whether a temperature (or a NaN) lies outside the range in which the block may rest."""
     outside = 0
     floor, ceiling = own[FLOOR], own[CEILING]
-    for value in T[start:stop]:
-        outside |= np.int64(not ((value >= floor) & (value <= ceiling)))
+    part = T[start:stop]
+    for i in range(len(part)):
+        outside |= np.int64(not ((part[i] >= floor) & (part[i] <= ceiling)))
     return outside != 0
 
 
@@ -214,14 +215,13 @@ def form(state, start, stop, law):
         X_am[i] = cooled(X_as[i], X_am[i], saturation(T[i], law), T[i] < T_old[i], law)
 
 
-@njit(cache=True, fastmath={"nnan", "nsz"})
+@njit(cache=True)
 def extent(T, points):
     """Lowest and highest temperature of a block."""
     low, high = np.inf, -np.inf
-    for value in T[points[0]:points[1]]:
-        low, high = min(low, value), max(high, value)
-    for value in T[points[2]:points[3]]:
-        low, high = min(low, value), max(high, value)
+    for part in (T[points[0] : points[1]], T[points[2] : points[3]]):
+        for i in range(len(part)):
+            low, high = min(low, part[i]), max(high, part[i])
     return low, high
 
 
