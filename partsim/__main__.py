@@ -8,23 +8,25 @@ import sys
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+import typer  # noqa: E402
+
 from partsim import parallel  # noqa: E402
-from partsim.command import execute  # noqa: E402
+from partsim.command import app, execute  # noqa: E402
 from partsim.errors import UserError  # noqa: E402
 
 MISTAKE = 2
 
 
-def main() -> int:
+def main(program: str = "partsim", verbs: typer.Typer = app) -> int:
     """The exit status: 0, or 2 after a mistake of the user, told by rank 0 in one line."""
     parallel.abort_on_error()
     first = parallel.world().rank == 0
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         try:
             with contextlib.redirect_stdout(sys.stdout if first else nowhere):
-                return execute(sys.argv[1:])
+                return execute(sys.argv[1:], program, verbs)
         except UserError as problem:
-            print(f"partsim: {parallel.one_line(problem)}", file=sys.stderr if first else nowhere)
+            print(f"{program}: {parallel.one_line(problem)}", file=sys.stderr if first else nowhere)
             return MISTAKE
 
 

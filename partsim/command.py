@@ -36,13 +36,13 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="R
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
 
 
-def execute(words: list[str]) -> int:
+def execute(words: list[str], program: str = "partsim", verbs: typer.Typer = app) -> int:
     """Runs the verb and options in `words`; the exit status.
 
     Raises UserError for a mistake in the words or in the files that they name.
     """
     try:
-        return app(words or ["--help"], prog_name="partsim", standalone_mode=False) or 0
+        return verbs(words or ["--help"], prog_name=program, standalone_mode=False) or 0
     except typer.TyperException as problem:
         raise UserError(problem.format_message()) from problem
 

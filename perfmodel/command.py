@@ -1,0 +1,159 @@
+"""The command line of perfmodel; under mpirun all ranks measure at the same time."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from partsim import parallel
+from partsim.command import agreed, check_exists, check_folder, make_writable, on_first_rank
+from partsim.errors import UserError
+from partsim.info import as_lines
+from partsim.job import load as load_job
+from partsim.output.shared_file import replace_text
+
+app = typer.Typer(
+    help="What a machine can do, and how near to it the kernels of partsim come.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+MACHINES = Path(__file__).parent / "machines"
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `kernels` has written.")]
+KERNELS, JOB, SECTIONS, MACHINE = "kernels.json", "job.json", "sections.json", "machine.toml"
+
+
+@app.command("machine")
+def machine_verb(
+    name: Annotated[str, typer.Argument(help="Name of the machine.")] = platform.node(),
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: perfmodel/machines/NAME.toml.")
+    ] = None,
+) -> None:
+    """Measure bandwidth, peak and messages of this machine, for 1 to all ranks."""
+    path = output or MACHINES / f"{name}.toml"
+    agreed(make_writable, path.parent)
+    from perfmodel.machine import as_toml, measure_machine, write
+
+    machine = measure_machine(parallel.world(), name)
+    on_first_rank(write, machine, path)
+    on_first_rank(print, as_toml(machine))
+
+
+@app.command()
+def kernels(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="Whose mesh and steps are timed.")],
+    layer: Annotated[int, typer.Option(min=1, help="The layer that is scanned.")] = 8,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path(
+        "perfmodel.out"
+    ),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="The records, once more.")
+    ] = None,
+    variants: Annotated[
+        bool, typer.Option(help="Also other widths of vectors and the C library's functions.")
+    ] = True,
+) -> None:
+    """Time every kernel beside this machine's DAXPY and write kernels.json, job.json."""
+    checked = agreed(load_job, job)
+    if layer > checked.layers.count:
+        raise UserError(f"--layer {layer}, but {job} has {checked.layers.count} layers")
+    agreed(make_writable, output)
+    agreed(make_writable, (json_file or output / KERNELS).parent)
+    from perfmodel.study import measure_all
+
+    records, facts, sections = measure_all(parallel.world(), checked, layer, variants)
+    files = {output / KERNELS: records, output / JOB: facts}
+    files |= {output / SECTIONS: sections} if sections else {}
+    files |= {json_file: records} if json_file else {}
+    for path, content in files.items():
+        on_first_rank(replace_text, path, json.dumps(content, indent=2) + "\n")
+    on_first_rank(show, {"records": records, **facts})
+
+
+@app.command()
+def roofline(folder: Folder) -> None:
+    """Draw throughput.png and roofline.png (and .svg) from kernels.json."""
+    records, machine = agreed(read_records, folder), agreed(read_machine, folder)
+    from perfmodel.roofline import draw_roofline, draw_throughput
+
+    on_first_rank(draw_roofline, records, machine, folder / "roofline")
+    on_first_rank(draw_throughput, records, machine, folder / "throughput")
+
+
+@app.command()
+def mca(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="The table as JSON.")
+    ] = None,
+) -> None:
+    """Cycles and port work of the sections of the phase kernels, by llvm-mca."""
+    from perfmodel.judge import section_rows
+    from perfmodel.mca import find_program
+
+    agreed(find_program)
+    table = section_rows()
+    on_first_rank(show, {"sections": table})
+    if json_file:
+        on_first_rank(replace_text, json_file, json.dumps(table, indent=2) + "\n")
+
+
+@app.command()
+def likwid(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="As for `kernels`.")],
+    group: Annotated[str, typer.Option(help="A group of counters of LIKWID.")] = "MEM_DP",
+) -> None:
+    """Run `kernels` under LIKWID, its regions marked, or else tell what can be counted here."""
+    agreed(check_exists, job)
+    from perfmodel.counters import run_likwid, source
+
+    found = agreed(source)
+    if found != "likwid":
+        raise UserError(
+            f"LIKWID's counters cannot be used here (needed: likwid-perfctr, pylikwid and access to"
+            f" the counters); the numbers' source is: {found}"
+        )
+    command = ["perfmodel", "kernels", str(job), "--no-variants", "--output", "perfmodel.likwid"]
+    on_first_rank(lambda: show(run_likwid(command, group)))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write report.md: tables and figures of the machine, the kernels and a job."""
+    roofline(folder)
+    records, machine = agreed(read_records, folder), agreed(read_machine, folder)
+    facts = agreed(read_json, folder / JOB)
+    sections = agreed(read_json, folder / SECTIONS) if (folder / SECTIONS).exists() else None
+    from perfmodel.accuracy import accuracy_table
+    from perfmodel.report import write_report
+
+    def write() -> None:
+        print(write_report(folder, machine, records, facts, sections, accuracy_table()))
+
+    on_first_rank(write)
+
+
+def show(tree: dict[str, Any]) -> None:
+    print("\n".join(as_lines(tree)))
+
+
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    check_folder(folder)
+    return read_json(folder / KERNELS)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a file that `kernels` has written; UserError for any other."""
+    check_exists(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UserError(f"{path} cannot be read: {problem}") from None
+
+
+def read_machine(folder: Path) -> Any:
+    """The machine of a folder, as `machine --output DIR/machine.toml` has measured it."""
+    from perfmodel.machine import load
+
+    return load(folder / MACHINE)
