@@ -44,8 +44,10 @@ test: .venv/ready-dev .venv/sources ## every test on 1, 2 and 3 ranks
 lint: .venv/ready-dev ## style of the code, settings in setup.cfg
 	$(BIN)/flake8 partsim gensim perfmodel tests
 
-bench: .venv/compiled ## what the full cube would cost here, from the speed of the kernels
-	$(BIN)/partsim plan jobs/cube.toml
+bench: .venv/ready-bench .venv/compiled ## measure this machine and every kernel on it, write bench.out/report.md
+	$(MPIRUN) -n $(RANKS) $(BIN)/perfmodel machine bench --output bench.out/machine.toml
+	$(MPIRUN) -n $(RANKS) $(BIN)/perfmodel kernels jobs/cube.toml --output bench.out
+	$(BIN)/perfmodel report bench.out
 
 .venv/ready: $(SETUP)
 	@bash .ci/setup.sh
@@ -53,6 +55,10 @@ bench: .venv/compiled ## what the full cube would cost here, from the speed of t
 
 .venv/ready-dev: $(SETUP)
 	@bash .ci/setup.sh dev
+	@touch .venv/ready $@
+
+.venv/ready-bench: $(SETUP)
+	@bash .ci/setup.sh bench
 	@touch .venv/ready $@
 
 # numba's cache does not notice a change in a file that a kernel imports

@@ -101,6 +101,17 @@ install_packages() {
         quietly "${apt[@]}" install -y --no-install-recommends "${packages[@]}"
 }
 
+# llvm-mca of a release that knows today's processors; the report does without where it must.
+offer_llvm() {
+    if compgen -G '/usr/lib/llvm-1[6-9]/bin/llvm-mca' || compgen -G '/usr/lib/llvm-[2-9][0-9]/bin/llvm-mca'
+    then
+        return
+    fi >/dev/null
+    packages=(llvm-19)
+    say "system package: llvm-19"
+    can_install && install_packages || say "no llvm-mca, hence no cycles of the kernels in the report"
+}
+
 list_missing
 if [ ${#packages[@]} -gt 0 ]; then
     lacking=$(printf '%s, ' "${wanted[@]}")
@@ -112,6 +123,8 @@ if [ ${#packages[@]} -gt 0 ]; then
     list_missing
     [ ${#packages[@]} = 0 ] || refuse "$needed"
 fi
+
+[ "$extra" != bench ] || offer_llvm
 
 PETSC_DIR=$(find_petsc)
 export PETSC_DIR

@@ -21,8 +21,8 @@ from .phase.model import PhaseLaw
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
 
-ABOVE_PLATE = 1.6  # cost of a cell above the plate, where phases and conductivity change
-UNEVEN = 1.05  # largest work of a rank over the mean that is left alone between adaptations
+VARIED = 1.75  # cost of a cell in a block whose conductivity varies: mostly where phases change too
+UNEVEN = 1.02  # largest work of a rank over the mean that is left alone between adaptations
 
 
 @dataclass
@@ -122,16 +122,21 @@ class Site:
         new_row = len(leaves) > len(old.leaves)
         if new_row:
             leaves = self.adapted(leaves, layer)
-        weight = self.work(leaves, layer)
+        solid = np.concatenate(self.comm.allgather(self.heat.conduction.solid))
+        weight = self.work(leaves, layer, carried(old.leaves, solid, leaves))
         bounds = old.bounds
         if new_row or imbalance(weight, bounds) > UNEVEN:
             bounds = cut(weight, self.comm.size)
         self.move_to(Mesh(self.comm, self.lattice, leaves, layer, bounds))
 
-    def work(self, leaves: Leaves, layer: int) -> np.ndarray:
-        """(n,) expected cost of each block in cells of the plate."""
-        above = leaves.corner[:, 2] >= self.lattice.plate
-        return leaves.active(self.lattice.top(layer)) * np.where(above, ABOVE_PLATE, 1.0)
+    def work(self, leaves: Leaves, layer: int, solid: np.ndarray | None = None) -> np.ndarray:
+        """(n,) expected cost of each block in cells of the plate.
+
+        solid  (n,) which blocks have one conductivity, by default those of the plate
+        """
+        if solid is None:
+            solid = leaves.corner[:, 2] < self.lattice.plate
+        return leaves.active(self.lattice.top(layer)) * np.where(solid, 1.0, VARIED)
 
     def adapted(self, leaves: Leaves, layer: int) -> Leaves:
         """Old leaves and a new row, refined and merged as the history fields ask."""

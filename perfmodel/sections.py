@@ -60,6 +60,7 @@ LOOPS = {
     at.LATE: [lambda work, law: rows.follow_growth(work, DT, law)],
     at.MEASURED: [lambda work, law: rows.patience(work, TOLERANCE, MOST, law)],
 }
+HALF = 0.5  # of a function's arithmetic, below which its loops are not what it does
 NAMES = {number: name.lower() for name, number in vars(at).items() if name.isupper()}
 
 
@@ -95,11 +96,12 @@ def analysed(loop: Callable) -> list[tuple[float, Throughput]]:
     types = typeof(np.zeros(1)), typeof(LAW)
     code = machine_code(njit(error_model="numpy")(loop), types)
     wide = [found for found in innermost_loops(code) if found.lanes > 1]
-    if wide:
+    straight = straight_code(code)
+    if wide and sum(found.flops for found in wide) >= HALF * straight.flops:
         return [
             (1 / (result.loop.elements or result.loop.lanes), result) for result in analyse(wide)
         ]
-    return [(1 / rows.WIDTH, result) for result in analyse([straight_code(code)])]
+    return [(1 / rows.WIDTH, result) for result in analyse([straight])]
 
 
 def together(parts: list[tuple[float, Throughput]]) -> Section:

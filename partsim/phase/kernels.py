@@ -28,7 +28,9 @@ from .rows import (
     SHIFT,
     WIDTH,
     admit,
+    keep,
     patience,
+    shifted,
 )
 
 WAITED, BUDGET = 0, 1  # s, since the last step; longest wait
@@ -280,6 +282,7 @@ def change(state, points, first, needs, span, law, work, visits):
     Y = state[2]
     if needs[0]:
         row_in(Y, points, first, SHIFT, work)
+        keep(work)
         visits[at.ADMITTED] += 1
         admit(work, law)
     failed = 0
@@ -288,7 +291,8 @@ def change(state, points, first, needs, span, law, work, visits):
     else:
         lanes = lanes_of(points, first)[1]
         failed = subcycle(work, span.dt, span.substeps, lanes, law, visits)
-    if needs[0]:
+    if needs[0] and shifted(work):
+        visits[at.SHIFTED] += 1
         row_out(Y, points, first, SHIFT, work)
     return failed
 

@@ -44,7 +44,8 @@ KNOWN_ALPHA, KNOWN_MARTENSITE = 17 * WIDTH, 18 * WIDTH  # X^n + dt/2 F(X^n, T^n)
 SETTLED = 19 * WIDTH  # 1 where the fixed point is found
 INVERSE = 20 * WIDTH  # 1 / X_as
 GROWTH, GREATER = 21 * WIDTH, 22 * WIDTH  # q and powers of 1 + q, see follow_growth
-ROWS = 23
+KEPT = 23 * WIDTH  # Y as it was read
+ROWS = 24
 
 ABSOLUTE_TOLERANCE = 1e-10
 RELATIVE_TOLERANCE = 1e-8
@@ -55,6 +56,22 @@ def fill(work, row, value):
     """One value in every lane of a row."""
     for i in range(WIDTH):
         work[row + i] = value
+
+
+@njit(cache=True, forceinline=True)
+def keep(work):
+    """KEPT = SHIFT."""
+    for i in range(WIDTH):
+        work[KEPT + i] = work[SHIFT + i]
+
+
+@njit(cache=True, forceinline=True)
+def shifted(work):
+    """Whether SHIFT is no longer what was kept."""
+    other = 0
+    for i in range(WIDTH):
+        other |= np.int64(work[SHIFT + i] != work[KEPT + i])
+    return other != 0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

@@ -14,6 +14,7 @@ several rows, and each round of the fixed point. work.py tells what a visit cost
     WRITTEN,  # to memory, unless nothing in it could change
     CHANGED,  # one explicit step, or one substep of the implicit scheme
     ADMITTED,  # hot: (30) at the old temperature, and all that only lanes above alpha_end need
+    SHIFTED,  # Y has changed and is written
     EQUILIBRIA,  # (17) evaluated
     SATURATIONS,  # (18)
     SLOWNESSES,  # (28)
@@ -34,6 +35,6 @@ several rows, and each round of the fixed point. work.py tells what a visit cost
     MELTED,  # hot: (31), no phase in the melt
     LATE,  # second order for a block that has waited
     MEASURED,  # how long the block may rest
-) = range(29)
+) = range(30)
 
-SECTIONS = 29
+SECTIONS = 30

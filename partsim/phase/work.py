@@ -47,7 +47,8 @@ BYTES = {
     at.FORMING: 5 * 8,  # X_as, X_am, T_old, T; X_am
     at.READ: 4 * 8,  # X_as, X_am, T_old, T
     at.WRITTEN: 2 * 8,  # X_as, X_am
-    at.ADMITTED: 2 * 8,  # Y, read and written
+    at.ADMITTED: 8,  # Y
+    at.SHIFTED: 8,
 }
 
 

@@ -1,12 +1,8 @@
 """The vectorised phase step against the scalar model, point by point and bit by bit."""
-import re
-
-import llvmlite.binding
 import numpy as np
 import pytest
-from numba import njit
 
-from partsim.phase import kernels, model, rows
+from partsim.phase import kernels, model
 from partsim.phase.model import PhaseLaw, Phases
 
 LAW = PhaseLaw()
@@ -199,22 +195,3 @@ def test_nan_temperature_is_not_hidden():
     points[4][7] = np.nan
     kernels.advance_explicit(*points, 1e-5, LAW)
     assert np.isnan(points[0]).sum() == 1
-
-
-@pytest.mark.serial
-def test_compiles_to_full_width_registers():
-    """Every fused product of the step is done in 512 bits: no scalar one, no gather, no call."""
-    probe = njit(lambda x: 3.0 * x + 1.0)
-    probe(np.ones(64))
-    step = njit(error_model="numpy")(kernels.sweep.py_func)
-    state = tuple(np.zeros(rows.WIDTH) for _ in range(5))
-    features = llvmlite.binding.get_host_cpu_features()
-    if not features.get("avx512f") or "zmm" not in probe.inspect_asm(probe.signatures[0]):
-        pytest.skip("the compiler does not use 512-bit registers on this processor")
-    whole = kernels.Groups(np.zeros(2, np.int64), np.array([0, rows.WIDTH]))
-    step(state, whole, kernels.awake(1), kernels.Step(1e-5, 0, 0.0), LAW, kernels.no_visits())
-    code = step.inspect_asm(step.signatures[0])
-    widths = re.findall(r"\tvfn?m(?:add|sub)\d+(pd|sd)[^\n]*%(.)mm", code)
-    assert widths.count(("pd", "z")) > 200
-    assert set(widths) == {("pd", "z")}
-    assert "gather" not in code
