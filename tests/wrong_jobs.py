@@ -24,6 +24,8 @@ WRONG_ENTRIES = [
     ({"laser.radius": "1e999 m"}, f'laser.radius = "1e999 m", but it must be {LENGTH}, and finite'),
     ({"laser.power": "180 K"},
      'laser.power = "180 K", but it must be a power such as "180 W" or a number in W'),
+    ({"phase.rest_tolerance": -1e-6},
+     "phase.rest_tolerance = -1e-06, but it must be at least 0"),
     ({"laser.speed": "0 mm/s"}, 'laser.speed = "0 mm/s", but it must be positive'),
     ({"layers.temperature": "-300 degC"},
      'layers.temperature = "-300 degC", but it must be positive'),
