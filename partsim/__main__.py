@@ -3,12 +3,11 @@
 import contextlib
 import os
 import sys
+from typing import Any
 
 # One thread in each rank unless the user says otherwise; libraries look when they are loaded.
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-
-import typer  # noqa: E402
 
 from partsim import parallel  # noqa: E402
 from partsim.command import app, execute  # noqa: E402
@@ -17,8 +16,11 @@ from partsim.errors import UserError  # noqa: E402
 MISTAKE = 2
 
 
-def main(program: str = "partsim", verbs: typer.Typer = app) -> int:
-    """The exit status: 0, or 2 after a mistake of the user, told by rank 0 in one line."""
+def main(program: str = "partsim", verbs: Any = app) -> int:
+    """Runs a program of these verbs: the exit status.
+
+    It is 0, or 2 after a mistake of the user, told by rank 0 in one line.
+    """
     parallel.abort_on_error()
     first = parallel.world().rank == 0
     with open(os.devnull, "w", encoding="utf-8") as nowhere:

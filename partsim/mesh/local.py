@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .sides import INSIDE
+INSIDE = 13  # of the 27 sides of a block, see sides.py
 
 
 class Tables(NamedTuple):

@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 
 from .forest import DIRECTIONS
+from .local import INSIDE
 
 SIDES = 27
-INSIDE = 13
 
 
 def side_of(points: np.ndarray, size: int, active: int) -> np.ndarray:
