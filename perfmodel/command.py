@@ -19,7 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-MACHINES = Path(__file__).parent / "machines"
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `kernels` has written.")]
 KERNELS, JOB, SECTIONS, MACHINE = "kernels.json", "job.json", "sections.json", "machine.toml"
 
@@ -32,10 +31,10 @@ def machine_verb(
     ] = None,
 ) -> None:
     """Measure bandwidth, peak and messages of this machine, for 1 to all ranks."""
-    path = output or MACHINES / f"{name}.toml"
-    agreed(make_writable, path.parent)
-    from perfmodel.machine import as_toml, measure_machine, write
+    from perfmodel.machine import MACHINES, as_toml, measure_machine, write
 
+    path = output or Path(str(MACHINES)) / f"{name}.toml"
+    agreed(make_writable, path.parent)
     machine = measure_machine(parallel.world(), name)
     on_first_rank(write, machine, path)
     on_first_rank(print, as_toml(machine))

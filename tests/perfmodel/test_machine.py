@@ -210,3 +210,13 @@ def test_command_names_no_folder(monkeypatch, words, ranks, line):
 @pytest.mark.parametrize("file", sorted(Path(str(machine.MACHINES)).glob("*.toml")), ids=str)
 def test_machines_of_the_package_load(file):
     assert machine.load(file).name == file.stem
+
+
+SHIPPED = sorted(path.stem for path in Path(str(machine.MACHINES)).glob("*.toml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_machines_can_be_read(name):
+    described = machine.load(name)
+    assert described.name == name
+    assert described.bandwidth(1) < described.bandwidth(1, "L1") and described.peak(1) > 0
