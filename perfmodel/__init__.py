@@ -8,6 +8,7 @@
     layouts    what kernels are measured on: synthetic points, the mesh of a real job
     measure    the phase kernels on the synthetic layouts
     scan       the steps of a real job, alone and shared among ranks
+    incore     the explicit sweep with all its data in cache
     judge      what was timed against the machine's limits
     sections   the cycles that the sections of the phase kernels need, by llvm-mca
     counters   LIKWID and perf, where they can be used

@@ -14,6 +14,7 @@ from partsim.phase.integrate import BlockPhases, PhaseFields
 from partsim.phase.work import DEGREES_OF_FREEDOM, work
 from partsim.thermal.work import step_work
 from perfmodel.counters import region
+from perfmodel.incore import sweep_seconds_in_cache
 from perfmodel.judge import Limits, Run, record
 from perfmodel.layouts import scanning
 from perfmodel.stream import daxpy_gb_per_second
@@ -77,6 +78,8 @@ def measure_job(
     ]
     facts = {"job": name, "blocks": len(mesh.leaves), "nodes": mesh.total_nodes}
     facts |= {"solid blocks": float(alone.site.heat.conduction.solid.mean())}
+    in_cache = sweep_seconds_in_cache(alone) / mesh.total_nodes
+    facts |= {"sweep in cache ns per node": 1e9 * in_cache}
     facts |= {"rounds": [step_row(*pair, mesh, comm.size) for pair in rounds]}
     if shared:
         facts["shared efficiency"] = efficiency(rounds, comm.size)
