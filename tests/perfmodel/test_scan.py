@@ -43,7 +43,7 @@ def test_one_block_is_swept_like_among_all(build):
 def test_job_is_measured(build, monkeypatch):
     monkeypatch.setattr(scan, "COMPARED", 5)
     laser_step(build)
-    assert scan.time_steps(build, MPI.COMM_SELF, 3).both > 0
+    assert scan.time_steps(build, MPI.COMM_SELF, 3).whole > 0
     found = scan.compare_rest(build)
     assert 0 <= found["share of the nodes that rests"] <= 1
     assert found["missed stable alpha"] < 1e-6 and found["missed martensite"] < 1e-6
