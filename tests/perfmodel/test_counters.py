@@ -127,7 +127,7 @@ def test_region_marks_only_under_likwid(monkeypatch):
     fake = {name: lambda *words, name=name: calls.append((name, *words)) for name in names}
     module = SimpleNamespace(**fake, markerclose=lambda: None, __spec__=SimpleNamespace())
     monkeypatch.setitem(sys.modules, "pylikwid", module)
-    for path in (None, "/tmp/markers"):
+    for path in (None, "markers"):
         counters.markers.cache_clear()
         monkeypatch.delenv("LIKWID_FILEPATH", raising=False)
         if path:
