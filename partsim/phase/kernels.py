@@ -165,11 +165,12 @@ def sweep(state, groups, rest, step, law, visits):
         )
         if inside and own[WAITED] + step.dt <= own[BUDGET]:
             own[WAITED] += step.dt if own[BUDGET] < np.inf else 0.0
-            if own[FORMS] > 0.0:
+            forms = own[FORMS] > 0.0
+            if forms:
                 form(state, points[0], points[1], law)
                 form(state, points[2], points[3], law)
-            visits[at.FORMING if own[FORMS] > 0.0 else at.REST] += points[1] - points[0]
-            visits[at.FORMING if own[FORMS] > 0.0 else at.REST] += points[3] - points[2]
+            total = points[1] - points[0] + points[3] - points[2]
+            visits[at.FORMING if forms else at.REST] += total
         else:
             failed += wake(state, points, own, inside, step, law, work, visits)
     return failed
@@ -230,13 +231,13 @@ def extent(T, points):
 @njit(cache=True)
 def wake(state, points, own, inside, step, law, work, visits):
     """The step of a block and of the time that it has waited; renews its row `own` of rest."""
-    X_as, X_am, Y, T_old, T = state
+    T_old, T = state[3], state[4]
     waited, dt, late = own[WAITED], step.dt, False
     if waited > 0.0:
         if inside and step.substeps == 0:
             dt, late = dt + waited, True
         else:
-            still = (X_as, X_am, Y, T_old, T_old)
+            still = (state[0], state[1], state[2], T_old, T_old)
             move(still, points, Span(waited, 0, True, 0.0, 0.0), law, work, visits)
     low, high = extent(T, points)
     floor, ceiling = low - MARGIN, min(high + MARGIN, law.alpha_end)

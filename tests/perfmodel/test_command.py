@@ -29,14 +29,24 @@ def test_layer_that_the_job_lacks(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def write_first(comm, path, text):
+    """A file that all ranks see, written by one."""
+    if comm.rank == 0:
+        path.write_text(text)
+    comm.Barrier()
+
+
 @pytest.mark.parametrize("verb", ["roofline", "report"])
-def test_folder_without_measurements(verb, tmp_path):
-    assert refusal(verb, tmp_path / "absent") == f"{tmp_path / 'absent'} does not exist"
-    assert refusal(verb, tmp_path) == f"{tmp_path / 'kernels.json'} does not exist"
-    (tmp_path / "kernels.json").write_text("[{")
-    assert refusal(verb, tmp_path).startswith(f"{tmp_path / 'kernels.json'} cannot be read: ")
-    (tmp_path / "kernels.json").write_text(json.dumps([]))
-    assert "machine.toml" in refusal(verb, tmp_path)
+def test_folder_without_measurements(verb, comm, shared_tmp):
+    records = shared_tmp / "kernels.json"
+    assert refusal(verb, shared_tmp / "absent") == f"{shared_tmp / 'absent'} does not exist"
+    assert refusal(verb, shared_tmp) == f"{records} does not exist"
+    comm.Barrier()
+    write_first(comm, records, "[{")
+    assert refusal(verb, shared_tmp).startswith(f"{records} cannot be read: ")
+    comm.Barrier()
+    write_first(comm, records, json.dumps([]))
+    assert "machine.toml" in refusal(verb, shared_tmp)
 
 
 def test_unknown_verb():
