@@ -1,6 +1,8 @@
 """A closed triangulated surface from a file: read, scaled, moved to the origin, checked."""
 
+import contextlib
 import hashlib
+import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from partsim.errors import UserError
+
+BY_TRIMESH = (".stl", ".ply", ".obj", ".off", ".3mf", ".glb", ".gltf")
+BY_MESHIO = {".msh": "gmsh", ".vtk": "vtk", ".vtu": "vtu"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Surface:
 
 
 def read(path: Path, unit: float) -> Surface:
-    """The surface in a file of any format that trimesh or meshio reads, told by its ending.
+    """The surface in a file, whose format (BY_TRIMESH, BY_MESHIO) its ending tells.
 
     unit  m, length of one unit of the file
 
@@ -68,11 +73,30 @@ def _triangles(path: Path) -> Any:
     """The triangles of a file as they stand there."""
     import trimesh  # takes a second, which a box does not need
 
+    ending = path.suffix.lower()
     try:
-        return trimesh.load_mesh(path, process=False)
-    except Exception as problem:  # the readers of some twenty formats fail in as many ways
-        reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise UserError(f"surface file {path} cannot be understood: {reason}") from problem
+        if ending in BY_TRIMESH:
+            return trimesh.load_mesh(path, process=False)
+        if ending in BY_MESHIO:
+            return trimesh.Trimesh(*_triangles_of_meshio(path, BY_MESHIO[ending]), process=False)
+    # readers of foreign formats fail in as many ways as there are; meshio's end the program
+    except (Exception, SystemExit) as problem:
+        reason = " ".join(str(problem).split()) if isinstance(problem, Exception) else ""
+        raise UserError(
+            f"surface file {path} cannot be understood: {reason or 'it is damaged'}"
+        ) from problem
+    raise UserError(
+        f"surface file {path} must end in one of {', '.join([*BY_TRIMESH, *BY_MESHIO])}"
+    )
+
+
+def _triangles_of_meshio(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (n, 3) and triangles (m, 3) of a file, its volume cells left out."""
+    import meshio
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        mesh = meshio.read(path, kind)
+    return mesh.points, mesh.get_cells_type("triangle")
 
 
 def _require(condition: bool, path: Path, fault: str) -> None:

@@ -38,6 +38,7 @@ LEARNING = {"torch", "diffusers", "accelerate"}
 HOMES = {
     "typer": ["command.py"],
     "trimesh": ["surface.py"],
+    "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
     "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],

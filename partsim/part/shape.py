@@ -113,6 +113,7 @@ class Sliced:
             shapely.prepare(self.sections[layer])
         return self.sections[layer]
 
+
 def cut(mesh: Any, height: float) -> shapely.MultiPolygon:
     """The inside of a closed mesh (trimesh.Trimesh) in the plane x, y at a height.
 
