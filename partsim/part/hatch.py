@@ -7,6 +7,7 @@ import numpy as np
 import shapely
 
 from partsim.job import Scan
+from partsim.part.shape import flattened
 
 ANGLE_ROUND_OFF = 1e-9
 SHORTEST = 1e-9  # m, of a line and of a gap
@@ -99,7 +100,7 @@ def outlines(section: shapely.MultiPolygon, offset: float) -> list[np.ndarray]:
 
     Piece after piece, lowest x first, and of each the outer one before those around its holes.
     """
-    inner = section.buffer(-offset, join_style="mitre") if offset else section
-    pieces = sorted(shapely.get_parts(inner), key=lambda piece: piece.bounds[:2])
+    inner = flattened([section.buffer(-offset, join_style="mitre")]) if offset else section
+    pieces = sorted(inner.geoms, key=lambda piece: piece.bounds[:2])
     rings = [ring for piece in pieces for ring in (piece.exterior, *piece.interiors)]
     return [shapely.get_coordinates(ring) for ring in rings]
