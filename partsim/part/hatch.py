@@ -73,13 +73,12 @@ def serpentine(
 def intervals(region: shapely.Geometry, chords: np.ndarray, along: np.ndarray) -> Intervals:
     """The parts of chords (n,) in direction `along` that lie in a region."""
     parts, line = shapely.get_parts(shapely.intersection(region, chords), return_index=True)
-    lines = shapely.get_type_id(parts) == shapely.GeometryType.LINESTRING
+    lines = shapely.length(parts) > 0  # neither points nor what is left of a chord that misses
     parts, line = parts[lines], line[lines]
     points, owner = shapely.get_coordinates(parts, return_index=True)
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
-    place = points @ along
-    begin, end = (f.reduceat(place, first) if len(first) else place
-                  for f in (np.minimum, np.maximum))
+    begin, end = np.full(len(parts), np.inf), np.full(len(parts), -np.inf)
+    np.minimum.at(begin, owner, points @ along)
+    np.maximum.at(end, owner, points @ along)
     order = np.lexsort((begin, line))
     return merged(Intervals(line[order], begin[order], end[order]))
 

@@ -44,7 +44,9 @@ def nothing(job: Job, section: shapely.MultiPolygon) -> str:
     """Why there is nothing to scan in a section."""
     if section.is_empty:
         return "the part has no section there"
-    return f"scan.inset = {job.scan.inset:g} m takes away the whole section"
+    if hatched_region(job.scan, section).is_empty:
+        return f"scan.inset = {job.scan.inset:g} m takes away the whole section"
+    return f"no line meets the section with scan.hatch = {job.scan.hatch:g} m"
 
 
 def check_layers(job: Job, shape: Shape) -> None:
@@ -71,11 +73,12 @@ def field_vectors(
     by_feature = scan.order[(layer - 1) % len(scan.order)] == "features"
     for frame, rectangle in fields(scan, bounds, layer):
         piece = region if scan.islands == (1, 1) else flattened([region.intersection(rectangle)])
-        features = [piece]
+        features = [] if piece.is_empty else [piece]
         if by_feature:
             features = sorted(piece.geoms, key=lambda feature: feature.bounds[:2])
-        if not piece.is_empty:
-            yield joined([hatch_vectors(job, feature, frame) for feature in features])
+        vectors = [hatch_vectors(job, feature, frame) for feature in features]
+        if any(len(each.pause) for each in vectors):
+            yield joined(vectors)
 
 
 def hatch_vectors(

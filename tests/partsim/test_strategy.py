@@ -160,6 +160,17 @@ def test_lines_cover_a_ring_in_any_direction(angle):
     assert (turns[flips] == -turns[flips + 1]).all()
 
 
+def test_lines_that_miss_the_section_are_left_out():
+    """Two walls with four lines between them; one line alone may meet none."""
+    walls = Walls((0, 0, 4, 0.3), (0, 0.7, 4, 1))
+    found = rows(path_of(walls))
+    assert [y for y, _ in found] == pytest.approx([0.05, 0.15, 0.25, 0.75, 0.85, 0.95])
+    assert [pieces for _, pieces in found] == [[(0, 4)], [(4, 0)]] * 3
+    with pytest.raises(UserError, match="no line meets the section with scan.hatch = 0.001 m"):
+        paths(walls, hatch="1 mm")
+    assert len(lines_of(path_of(walls, hatch="1 mm", islands=[2, 1], order="features"))) == 4
+
+
 def test_line_that_touches_a_corner_is_one_line():
     """A notch whose tip lies on the line does not divide it; a tip above it leaves none."""
     notched = shapely.Polygon([(0, 0), (3, 0), (3, 1), (2, 1), (1.5, 0.5), (1, 1), (0, 1)])
