@@ -31,6 +31,9 @@ Words
     part, plate   the solid to be built; the base plate below it, whose top is z = 0
     powder rim    how far powder is simulated around the part
     transfer      every stored field from one mesh to the next, conserving enthalpy
+    section       what a layer cuts out of the part, in the plane at half the layer's height
+    field         a rectangle of the layer with lines of its own (island)
+    feature       a connected piece of a section
     base step     the time step with the laser on; the clock counts in it
     history       a field that remembers: consolidated fraction and phase fractions
     job, run      the input file; one execution of it
