@@ -98,8 +98,12 @@ def outlines(section: shapely.MultiPolygon, offset: float) -> list[np.ndarray]:
     """The closed polylines (m, 2) in m at a distance inside the outline of a section.
 
     Piece after piece, lowest x first, and of each the outer one before those around its holes.
+    Corners that follow each other closer than SHORTEST, as where the section passes a corner of the
+    surface by round-off, are taken as one: the beam could not tell them apart in time.
     """
     inner = flattened([section.buffer(-offset, join_style="mitre")]) if offset else section
     pieces = sorted(inner.geoms, key=lambda piece: piece.bounds[:2])
     rings = [ring for piece in pieces for ring in (piece.exterior, *piece.interiors)]
-    return [shapely.get_coordinates(ring) for ring in rings]
+    return [
+        shapely.get_coordinates(shapely.remove_repeated_points(ring, SHORTEST)) for ring in rings
+    ]

@@ -278,6 +278,21 @@ def test_outlines_of_a_ring_go_around_the_hole_too():
     assert not outlines(shapely.MultiPolygon([RING]), 0.6)
 
 
+def test_corners_closer_than_the_beam_can_tell_are_one():
+    """A square with a corner twice but for round-off, in the middle and where its outline ends."""
+    for first in range(4):
+        corners = np.roll([[0.0, 0.0], [MM, 0.0], [MM, MM], [0.0, MM]], first, axis=0)
+        beside = np.insert(corners, 2, corners[1] + 1e-19 - 2e-19 * (corners[1] > 0), axis=0)
+        beside = np.vstack([beside, corners[0] * (1 - 2e-16) + 1e-19])
+        section = shapely.MultiPolygon([shapely.Polygon(beside)])
+        (ring,) = outlines(section, 0.0)
+        length = np.linalg.norm(np.diff(ring, axis=0), axis=1)
+        np.testing.assert_allclose(length, [MM] * 4, rtol=1e-9)
+        walls = SimpleNamespace(section=lambda layer, base=section: base, bounds=WHOLE.bounds)
+        path = path_of(walls, contour={"order": '"last"'})
+        assert path.energy() == pytest.approx(POWER * (10 + 4) * MM / SPEED, rel=1e-9)
+
+
 def test_one_field_is_dealt_to_beams_in_shares_of_equal_length():
     alone = lines_of(path_of())
     for lasers in (2, 3):
