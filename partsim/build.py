@@ -13,7 +13,8 @@ from .output.checkpoint import latest, load_blocks, load_header, load_rows
 from .output.progress import Progress
 from .output.records import Records
 from .part import material as materials
-from .part.shape import Box
+from .part import shape
+from .part.strategy import check_layers
 from .program import stretch
 from .schema import read_text
 from .site import Site
@@ -33,11 +34,11 @@ class Build:
     def __init__(self, job: Job, comm, folder: Path):
         self.job, self.comm = job, comm
         self.material = materials.load(job.material, job.path.parent)
-        self.part = Box(job.part.size)
+        self.part = shape.load(job)
         self.site = Site(job, self.material, comm)
         self.clock, self.timers = Clock(job.time.step), Timers()
         self.number, self.index = 0, 0
-        self.stretch = stretch(job, 0)
+        self.stretch = stretch(job, self.part, 0)
         self.steps = {"laser": 0, "cooling": 0}
         self.updates = {"explicit": 0, "equivalent": 0}
         self.seconds = {"explicit": 0.0, "before": 0.0}
@@ -90,7 +91,7 @@ class Build:
                 self.records.after_stretch()
                 layer = self.stretch.layer
                 self.number, self.index = self.number + 1, 0
-                self.stretch = stretch(self.job, self.number)
+                self.stretch = stretch(self.job, self.part, self.number)
                 self.records.between_stretches(layer)
 
     def enter(self) -> None:
@@ -148,7 +149,7 @@ class Build:
                 optics = Optics(
                     self.job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder
                 )
-                self.explicit.aim_at(self.stretch.path, optics)
+                self.explicit.aim_at(self.stretch.paths, optics)
         return self.explicit
 
     def implicit_solver(self) -> Implicit:
@@ -201,6 +202,7 @@ class Build:
             "job": self.job.text,
             "job_path": str(self.job.path.absolute()),
             "material": self.material.constants,
+            "part": self.part.constants,
             "number": self.number,
             "index": self.index,
             "ticks": self.clock.ticks,
@@ -220,7 +222,7 @@ class Build:
         blocks = read(lambda: load_blocks(path))
         self.site.restore(header, blocks, lambda *rows: read(lambda: load_rows(path, *rows)))
         self.number, self.index = header["number"], header["index"]
-        self.stretch = stretch(self.job, self.number)
+        self.stretch = stretch(self.job, self.part, self.number)
         self.clock.ticks, self.steps = header["ticks"], header["steps"]
         self.updates, self.seconds = header["updates"], header["seconds"]
         self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
@@ -232,6 +234,12 @@ class Build:
 def run(job: Job, folder: Path) -> None:
     """Builds the part of a checked job; results go to `folder`."""
     build = Build(job, parallel.world(), folder)
+    layer, share = shape.thinnest(job, build.part)
+    if share > 0:
+        parallel.rank_print(
+            build.comm, f"warning: {100 * share:.2g} % of layer {layer} is narrower than "
+            f"mesh.cell = {job.mesh.cell:g} m, a wall that the mesh does not resolve",
+        )
     build.start()
     build.go()
 
@@ -257,8 +265,8 @@ def find_checkpoint(source: Path) -> Path:
 def checked_job(path: Path) -> Job:
     """The job stored in a checkpoint, with its cross-checks passed.
 
-    Raises UserError if the checkpoint lies in the folder of another job, or if its material is not
-    what it was.
+    Raises UserError if the checkpoint lies in the folder of another job, or if its material or its
+    surface is not what it was.
     """
     header, _ = load_header(path)
     beside = path.parent / "job.toml"
@@ -267,10 +275,15 @@ def checked_job(path: Path) -> Job:
     job = parse(header["job"], header["job_path"])
     material = materials.load(job.material, job.path.parent)
     check(job, material)
-    for name, value in material.constants.items():
-        before = header["material"].get(name)
-        if value != before:
-            raise UserError(
-                f"material {material.name}: {name} = {value}, but {path} needs {before}"
-            )
+    part = shape.load(job)
+    check_layers(job, part)
+    require_same(f"material {material.name}", material.constants, header["material"], path)
+    require_same("part", part.constants, header["part"], path)
     return job
+
+
+def require_same(what: str, found: dict, before: dict, path: Path) -> None:
+    """Raises UserError for the first constant that is not what it was in the checkpoint."""
+    for name, value in found.items():
+        if value != before.get(name):
+            raise UserError(f"{what}: {name} = {value}, but {path} needs {before.get(name)}")

@@ -19,7 +19,8 @@ from partsim import parallel
 from partsim.errors import UserError
 from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
-from partsim.part import material
+from partsim.part import material, shape
+from partsim.part.strategy import check_layers
 
 Result = TypeVar("Result")
 
@@ -165,6 +166,7 @@ def free_memory() -> float:
 def read_and_check(path: Path, free: float) -> Job:
     job = load(path)
     check(job, material.load(job.material, job.path.parent), free)
+    check_layers(job, shape.load(job))
     return job
 
 

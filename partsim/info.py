@@ -10,7 +10,9 @@ from partsim.errors import UserError
 from partsim.job import Inputs, load
 from partsim.jobcheck import cells_estimate, check, memory_needed, root_edge, stability_limit
 from partsim.part import material
-from partsim.part.scan import layer_path
+from partsim.part.shape import load as load_shape
+from partsim.part.shape import thinnest
+from partsim.part.strategy import check_layers, layer_paths
 from partsim.schema import Section, read_text
 from partsim.units import Unit, unit_of
 
@@ -26,7 +28,10 @@ def describe_job(path: Path) -> dict[str, Any]:
     job = load(path)
     alloy = material.load(job.material, job.path.parent)
     check(job, alloy, free_memory=math.inf)
-    scan = layer_path(job, job.layers.start)
+    part = load_shape(job)
+    check_layers(job, part)
+    scans = layer_paths(job, part, job.layers.start)
+    thin_layer, thin = thinnest(job, part)
     return {
         "job": str(path),
         "inputs": {name: described(getattr(job, name)) for name in Inputs.model_fields},
@@ -34,8 +39,10 @@ def describe_job(path: Path) -> dict[str, Any]:
         "derived": {
             "root_block_edge": measured(root_edge(job), "m"),
             "stable_step": measured(stability_limit(job, alloy), "s"),
-            "scan_time_of_first_layer": measured(scan.duration, "s"),
-            "laser_energy_of_first_layer": measured(scan.energy(), "J"),
+            "scan_time_of_first_layer": measured(max(scan.duration for scan in scans), "s"),
+            "laser_energy_of_first_layer": measured(sum(scan.energy() for scan in scans), "J"),
+            "thinnest_layer": thin_layer,
+            "its_share_narrower_than_a_cell": thin,
             "cells_at_most_about": round(cells_estimate(job)),
             "memory_about": measured(memory_needed(job), "B"),
         },

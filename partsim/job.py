@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from partsim.errors import UserError
-from partsim.schema import Section, parse_toml, read_text, validate
+from partsim.schema import Section, parse_toml, read_text, require, shown, validate
+from partsim.surface import read as read_surface
 from partsim.units import Angle, Length, Number, Power, Speed, Temperature, Time, WallTime
 
 Positive = Field(gt=0)
@@ -20,6 +21,7 @@ CountOrNone = Annotated[int, Field(strict=True, ge=0)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Corner = Literal["left-front", "right-front", "left-back", "right-back"]
+Order = Literal["lines", "features"]
 Scheme = Literal["explicit", "crank-nicolson", "off"]
 COARSEN_TO_REFINE = 4
 MOST_LAYERS = 10**9
@@ -35,8 +37,12 @@ OneOrMore = BeforeValidator(_as_list)
 class Part(Section):
     """The solid to be built; its bounding box starts at (0, 0, 0)."""
 
-    shape: Literal["box"] = Field("box", description="the kind of solid")
-    size: Size = Field(description="edges along x, y, z")
+    shape: Literal["box", "surface"] = Field("box", description="the kind of solid")
+    size: Size | None = Field(None, description="edges along x, y, z; a surface's are its file's")
+    file: Text | None = Field(
+        None, description="triangulated surface (STL, PLY, OBJ, ...), relative to the job's folder"
+    )
+    unit: Length = Field(1e-3, gt=0, description="length of one unit of the file")
 
 
 class Plate(Section):
@@ -63,8 +69,21 @@ class Laser(Section):
     speed: Speed = Field(gt=0, description="of the beam along a line")
 
 
+class Contour(Section):
+    """Lines along the outline of a layer."""
+
+    count: Count = Field(1, description="how many, one inside the other")
+    power: Power | None = Field(None, gt=0, description="absorbed; default: laser.power")
+    speed: Speed | None = Field(None, gt=0, description="default: laser.speed")
+    offset: Length = Field(0.0, ge=0, description="of the first one from the outline")
+    distance: Length | None = Field(
+        None, gt=0, description="between two of them; default: scan.hatch"
+    )
+    order: Literal["first", "last"] = Field("first", description="before the hatching or after it")
+
+
 class Scan(Section):
-    """How the beam covers one layer; lists repeat over the layers."""
+    """How the beams cover one layer; lists repeat over the layers."""
 
     hatch: Length = Field(gt=0, description="wanted distance between neighbouring lines")
     islands: tuple[Count, Count] = Field((1, 1), description="fields along x and y")
@@ -76,9 +95,20 @@ class Scan(Section):
         ("left-front",), description="corner where each field begins: left, front are low x, y"
     )
     turn_time: Time = Field(0.0, ge=0, description="beam off between two lines")
-    island_order: Literal["rows", "columns", "checkerboard"] = Field(
+    hop_time: Time | None = Field(
+        None, ge=0, description="beam off over gaps and between fields; default: turn_time"
+    )
+    order: Annotated[tuple[Order, ...], OneOrMore, Field(min_length=1)] = Field(
+        ("lines",), description="lines go over all pieces of a field, or piece after piece"
+    )
+    inset: Length = Field(0.0, ge=0, description="of the hatching from the outline")
+    island_order: Literal["rows", "columns", "checkerboard", "random"] = Field(
         "rows", description="order of the fields: x fastest, y fastest, every other one first"
     )
+    island_rotation: Angle = Field(0.0, description="added to the direction in every other field")
+    seed: CountOrNone = Field(0, description="of the random order of the fields")
+    lasers: Count = Field(1, description="beams that share a layer and work at the same time")
+    contour: Contour | None = Field(None, description="lines along the outline; default: none")
 
 
 class Layers(Section):
@@ -92,6 +122,7 @@ class Layers(Section):
     temperature: Temperature = Field(
         293.0, gt=0, description="of the plate at the start, of fresh powder, of the fixed bottom"
     )
+    group: Count = Field(1, description="layers that are built as one, layer-averaged")
 
 
 class Mesh(Section):
@@ -213,9 +244,12 @@ def parse(text: str, path: Path | str) -> Job:
     """The job in a TOML text; `path` is where it was read, and the base of the files it names."""
     inputs = validate(Inputs, parse_toml(text, f"job file {path}"))
     sections = {name: getattr(inputs, name) for name in Inputs.model_fields}
+    part = _sized(inputs.part, Path(path).parent)
     sections |= {
+        "part": part,
         "material": _one_material(inputs.material),
-        "layers": _filled(inputs.layers, **_layer_range(inputs)),
+        "scan": _filled_scan(inputs),
+        "layers": _filled(inputs.layers, **_layer_range(inputs.layers, part.size[2])),
         "mesh": _filled(
             inputs.mesh,
             cell=inputs.layers.thickness,
@@ -231,11 +265,32 @@ def _filled(section: Any, **defaults: object) -> Any:
     return section.model_copy(update=missing)
 
 
-def _layer_range(inputs: Inputs) -> dict[str, int]:
+def _layer_range(given: Layers, height: float) -> dict[str, int]:
     """Number of layers that the part's height holds, and the last one to simulate."""
-    layers = min(inputs.part.size[2] / inputs.layers.thickness, MOST_LAYERS)
+    layers = min(height / given.thickness, MOST_LAYERS)
     whole = math.floor(layers + 1e-6)
-    return {"count": whole, "stop": inputs.layers.count or whole}
+    return {"count": whole, "stop": given.count or whole}
+
+
+def _sized(part: Part, folder: Path) -> Part:
+    """The part with its size: of a box as given, of a surface that of its bounding box."""
+    needed, other = ("size", "file") if part.shape == "box" else ("file", "size")
+    if getattr(part, needed) is None:
+        raise UserError(f"missing entry part.{needed}")
+    left = getattr(part, other)
+    require(left is None, f"part.{other}", shown(left), f'left out: part.shape = "{part.shape}"')
+    if part.shape == "box":
+        return part
+    return part.model_copy(update={"size": read_surface(folder / part.file, part.unit).size})
+
+
+def _filled_scan(inputs: Inputs) -> Scan:
+    """The scan with its pauses, and with the beam of its contours."""
+    scan, laser = inputs.scan, inputs.laser
+    contour = scan.contour and _filled(
+        scan.contour, power=laser.power, speed=laser.speed, distance=scan.hatch
+    )
+    return _filled(scan, hop_time=scan.turn_time).model_copy(update={"contour": contour})
 
 
 def _one_material(material: MaterialChoice) -> MaterialChoice:

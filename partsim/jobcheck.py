@@ -120,8 +120,8 @@ def check_cell(job: Job) -> None:
 
 
 def check_plate(job: Job) -> None:
-    """The part with its powder stands on the plate; the plate is made of whole root blocks."""
-    edge = root_edge(job)
+    """The part with its powder stands on the plate, which is whole root blocks long and wide, and
+    whole finest blocks thick."""
     for axis in range(3):
         size = job.plate.size[axis]
         entry, value = f"plate.size[{axis}]", f"{size:g} m"
@@ -130,11 +130,14 @@ def check_plate(job: Job) -> None:
             require(size >= least * (1 - ROUND_OFF), entry, value,
                     f"at least {least:g} m, so that the scan path and the powder lie on the plate: "
                     f"part.size[{axis}] + 2 mesh.powder_rim")
+        edge, kind, power = root_edge(job), "root", " x 2^(mesh.levels - 1)"
+        if axis == 2:
+            edge, kind, power = job.mesh.block * job.mesh.cell, "finest", ""
         low = int(size / edge)
         nearest = " or ".join(f"{n * edge:g} m" for n in (low, low + 1) if n)
         require(is_whole(size / edge), entry, value,
-                f"a whole number of root blocks of {edge:g} m (mesh.block x mesh.cell x "
-                f"2^(mesh.levels - 1)), such as {nearest}")
+                f"a whole number of {kind} blocks of {edge:g} m (mesh.block x mesh.cell{power}), "
+                f"such as {nearest}")
 
 
 def check_time(job: Job, material: HeatProperties) -> None:

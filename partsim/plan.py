@@ -15,6 +15,7 @@ from partsim.jobcheck import (
     BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step, stability_limit,
 )
 from partsim.part import material as materials
+from partsim.part import shape
 from partsim.part.material import Material
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
@@ -62,7 +63,8 @@ def plan(job: Job) -> dict[str, Any]:
     meshes = layer_meshes(job)
     speeds, effects = measured_speeds(job, material), measured_effects(job, material)
     expected = estimate(job, material, effects)
-    stretches = [layer_stretch(job, layer) for layer in meshes["layer"].tolist()]
+    part = shape.load(job)
+    stretches = [layer_stretch(job, part, layer) for layer in meshes["layer"].tolist()]
     works = [work_of(stretch, job, material, speeds) for stretch in stretches]
     final = work_of(final_stretch(job), job, material, speeds)
     return {

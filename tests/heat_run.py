@@ -37,7 +37,8 @@ class HeatRun:
         """`count` explicit steps of dt, along a path if there is one."""
         stepper, lattice = Explicit(self.heat, dt, self.ledger, Timers()), self.mesh.lattice
         if path is not None:
-            stepper.aim_at(path, Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder))
+            optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
+            stepper.aim_at((path,), optics)
         for number in range(count):
             stepper.step(self.temperature, number * dt)
         return self

@@ -12,6 +12,7 @@ STAGES = {
     "work": 0,
     "units": 0,
     "schema": 0,
+    "surface": 0,
     "job": 0,
     "jobcheck": 0,
     "fields": 0,
@@ -36,6 +37,8 @@ STAGES = {
 LEARNING = {"torch", "diffusers", "accelerate"}
 HOMES = {
     "typer": ["command.py"],
+    "trimesh": ["surface.py"],
+    "shapely": ["part/*.py"],
     "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from partsim.job import Job
-from partsim.part import shape as shapes
+from partsim.part import shape
 from partsim.part.material import Material
-from partsim.part.scan import layer_path
+from partsim.part.strategy import layer_paths
 from partsim.phase.integrate import PhaseFields, initial, make_phase_step
 from partsim.thermal.losses import STEFAN_BOLTZMANN
 
@@ -95,8 +95,8 @@ class AveragedBuild:
     """
 
     def __init__(self, job: Job, material: Material, effects: Effects):
-        self.job, self.effects = job, effects
-        self.layer, self.grid = 0, make_grid(job, shapes.load(job))
+        self.job, self.effects, self.part = job, effects, shape.load(job)
+        self.layer, self.grid = 0, make_grid(job, self.part)
         self.property = Property(
             material.density * material.heat_capacity,
             material.conductivity_solid, material.conductivity_powder,
@@ -140,10 +140,11 @@ class AveragedBuild:
         """Lays, scans and cools a layer; the surface's temperature then, and the scan's effect."""
         effect = self.effects.at(self.surface)
         self.lay()
-        path = layer_path(self.job, self.layer)
-        energy = (1 - effect.lost_share) * path.energy()
+        paths = layer_paths(self.job, self.part, self.layer)
+        energy = (1 - effect.lost_share) * sum(path.energy() for path in paths)
+        duration = max(path.duration for path in paths)
         self.supplied += energy
-        self.pass_time(path.duration, energy / path.duration, self.layer - 1)
+        self.pass_time(duration, energy / duration, self.layer - 1)
         self.quench(effect.depth)
         self.pass_time(self.job.layers.dwell, 0.0, self.layer)
         return self.surface, effect

@@ -17,8 +17,10 @@ from partsim.ledger import Ledger
 from partsim.mesh import growth
 from partsim.mesh.lattice import Lattice, make_lattice
 from partsim.mesh.mesh import Mesh
+from partsim.part import shape
 from partsim.part.material import Material
-from partsim.part.scan import ScanPath, layer_path
+from partsim.part.scan import ScanPath
+from partsim.part.strategy import layer_paths
 from partsim.phase.model import PhaseLaw
 from partsim.thermal.explicit import Explicit
 from partsim.thermal.heat import Heat
@@ -89,8 +91,9 @@ class Patch:
         self.peak = self.temperature.copy()
         law = make_loss_law(material, job.losses.radiation, job.losses.evaporation)
         self.heat = Heat(self.mesh, material, law, False, consolidated)
-        path = layer_path(job, 1)
-        self.period = min(path.duration / np.count_nonzero(path.power), LONGEST_PERIOD)
+        paths = layer_paths(job, shape.load(job), 1)
+        spent, lines = zip(*((path.duration, np.count_nonzero(path.power)) for path in paths))
+        self.period = min(sum(spent) / sum(lines), LONGEST_PERIOD)
         self.largest_step = longest_explicit_step(job, material)
 
     def line(self, number: int) -> ScanPath:
@@ -108,7 +111,7 @@ class Patch:
             self.job.laser.radius, self.lattice.cell, self.lattice.origin[:2], self.lattice.powder
         )
         beam = Explicit(self.heat, self.job.time.step, self.ledger, self.timers)
-        return beam.aim_at(path, optics)
+        return beam.aim_at((path,), optics)
 
     def scan(self, number: int) -> tuple[float, float]:
         """Scans one line and waits for the next; J absorbed and J lost in its steady part."""

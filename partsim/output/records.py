@@ -186,8 +186,9 @@ class Records:
         }
         if what == "scan":
             now = build.index * build.clock.base
-            ahead = stretch.path.position(now + build.clock.base) - stretch.path.position(now)
-            header["beam"] = [float(x) for x in stretch.path.position(now)]
+            path = max(stretch.paths, key=lambda path: path.duration)  # the last to be at work
+            ahead = path.position(now + build.clock.base) - path.position(now)
+            header["beam"] = [float(x) for x in path.position(now)]
             header["direction"] = [float(x) for x in ahead[:2]]
         with build.timers("output"):
             write_snapshot(self.comm, path, build.site.view(), time, header)

@@ -90,14 +90,14 @@ def spread_axis(centre, axis, optics, lower, upper):
 
 @njit(cache=True)
 def aim(beam, times, ends, power, span, optics):
-    """Sets the beam to the path within span = (t0, t1); returns (pieces, energy in J).
+    """Adds a path within span = (t0, t1) to the beam; returns (pieces, energy of the path in J).
 
     times (n+1,), ends (n+1, 3), power (n,): the path. Pieces end where segments end and are no
     longer than R/4; each acts at its middle.
     """
     start, stop = span
     duration = stop - start
-    pieces, energy = 0, 0.0
+    pieces, energy = beam.count, 0.0
     segment = max(np.searchsorted(times, start, side="right") - 1, 0)
     while segment < len(power) and times[segment] < stop:
         t0, t1 = max(times[segment], start), min(times[segment + 1], stop)

@@ -16,13 +16,14 @@ from partsim.output import checkpoint, records
 from partsim.output.checkpoint import latest, load_header
 from partsim.parallel import world
 from partsim.part.material import shipped
+from partsim.part.shape import load as load_shape
 from partsim.program import stretch
 from tests.build_job import (
     EXPLICIT, PROBES, assert_close, assert_same_bits, books, build_job, build_text,
     resume_build, run_build, stored,
 )
 
-SCAN = stretch(build_job(), 8).laser
+SCAN = stretch(build_job(), load_shape(build_job()), 8).laser
 MOMENTS = {  # stretches and steps of the next one that are done
     "scan": (0, 30),
     "layer": (8, 0),
