@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import shapely
 from scipy import sparse
 
 from partsim.job import Job
+from partsim.part.section import covered_shares
 from partsim.part.shape import Shape
 
 CELL = 5e-4  # m, wanted edge of a cell
@@ -93,7 +93,7 @@ def make_grid(job: Job, shape: Shape) -> Grid:
     corner = [(part - plate) / 2 for part, plate in zip(job.part.size, job.plate.size, strict=True)]
     edges = [low + np.r_[0, np.cumsum(width)] for low, width in zip(corner, (x, y), strict=False)]
     grown = BEYOND * job.laser.radius
-    filled = [shares(section.buffer(grown, join_style="mitre"), *edges) for section in sections]
+    filled = [covered_shares(section, grown, *edges) for section in sections]
     plate = divided(job.plate.size[2], FEWEST)
     return Grid((x, y), plate, np.stack(filled) * powder, powder, layers.thickness, group)
 
@@ -112,12 +112,6 @@ def along(job: Job, axis: int) -> tuple[np.ndarray, np.ndarray]:
 def middle_layer(first: int, group: int, count: int) -> int:
     """The layer in the middle of a group of layers, the last of which may be incomplete."""
     return (first + min(first + group - 1, count)) // 2
-
-
-def shares(section: shapely.Geometry, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(ny, nx) share of the area of each cell between the edges x (nx+1,), y (ny+1,) in a section."""
-    cells = shapely.box(x[:-1], y[:-1, None], x[1:], y[1:, None])
-    return shapely.area(shapely.intersection(cells, section)) / shapely.area(cells)
 
 
 class Conduction:

@@ -186,9 +186,9 @@ class Records:
         }
         if what == "scan":
             now = build.index * build.clock.base
-            path = max(stretch.paths, key=lambda path: path.duration)  # the last to be at work
-            ahead = path.position(now + build.clock.base) - path.position(now)
-            header["beam"] = [float(x) for x in path.position(now)]
+            beam = max(stretch.paths, key=lambda path: path.duration)  # the last to be at work
+            ahead = beam.position(now + build.clock.base) - beam.position(now)
+            header["beam"] = [float(x) for x in beam.position(now)]
             header["direction"] = [float(x) for x in ahead[:2]]
         with build.timers("output"):
             write_snapshot(self.comm, path, build.site.view(), time, header)
