@@ -1,12 +1,14 @@
 """The part-scale loop: for each layer the heat of scan and cool-down, and the phases."""
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 
 from . import parallel
 from .clock import Clock
 from .errors import UserError
+from .grouped_scan import GroupedScan
+from .grouping import grouped
 from .job import Job, parse
 from .jobcheck import check, longest_explicit_step
 from .output.checkpoint import latest, load_blocks, load_header, load_rows
@@ -27,12 +29,15 @@ from .timers import Timers
 class Build:
     """One build: `site` is its state, (`number`, `index`) its place in the program.
 
-    number  of the stretch (layer, or final cooling), from 0
-    index   steps of the stretch that are done
+    job       what is computed; `resolved` is the same with single layers where it groups them
+    number    of the stretch (layer, or final cooling), from 0
+    index     steps of the stretch that are done
+    arriving  share of the beams' power that arrives, where a rule for grouped layers says so
     """
 
     def __init__(self, job: Job, comm, folder: Path):
-        self.job, self.comm = job, comm
+        self.resolved, self.comm = job, comm
+        self.job = job = grouped(job)
         self.material = materials.load(job.material, job.path.parent)
         self.part = shape.load(job)
         self.site = Site(job, self.material, comm)
@@ -43,6 +48,7 @@ class Build:
         self.updates = {"explicit": 0, "equivalent": 0}
         self.seconds = {"explicit": 0.0, "before": 0.0}
         self.peak, self.began, self.first_enthalpy = 0.0, perf_counter(), 0.0
+        self.arriving = 1.0
         self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
         self.explicit, self.implicit = None, None
@@ -60,14 +66,27 @@ class Build:
     def skip_layers(self, layer: int) -> None:
         """Begins on top of `layer`, in the state that the layer-averaged estimate gives."""
         from .estimate.average import before_layer
-        from .estimate.patch import measured_effects
 
-        profiles = None
+        profiles, effects = None, self.effects
         if self.comm.rank == 0:
-            effects = measured_effects(self.job, self.material)
             profiles = before_layer(self.job, self.material, layer + 1, effects)
         profiles = self.comm.bcast(profiles)
         self.site.build_up_to(layer, self.part, profiles)
+
+    @cached_property
+    def effects(self):
+        """What a scan with the beam resolved does beside heating the part; collective."""
+        from .estimate.patch import measured_effects
+
+        found = measured_effects(self.resolved, self.material) if self.comm.rank == 0 else None
+        return self.comm.bcast(found)
+
+    @cached_property
+    def rule(self) -> GroupedScan | None:
+        """What the beams do to grouped layers; collective."""
+        if self.job.layers.group == 1:
+            return None
+        return GroupedScan(self.site, self.part, self.effects)
 
     def go(self) -> None:
         """Runs the program to its end."""
@@ -98,9 +117,23 @@ class Build:
         """Prepares the mesh and the solvers of the stretch at hand."""
         if self.index == 0 and not self.stretch.final:
             with self.timers("growth"):
-                self.site.grow(self.stretch.layer)
+                self.lay(self.stretch.layer)
         self.drop_solvers()
         self.records.new_mesh()
+
+    def lay(self, layer: int) -> None:
+        """Lays the powder of a layer."""
+        if self.rule:
+            self.arriving = self.rule.arriving(layer)
+        self.site.grow(layer)
+        if self.rule:
+            self.rule.begin(layer)
+
+    def end_scan(self) -> None:
+        """What is left to do to a layer when all beams are off."""
+        if self.rule:
+            self.drop_solvers()
+            self.rule.end(self.stretch.layer)
 
     def drop_solvers(self) -> None:
         """Solvers belong to one mesh."""
@@ -120,6 +153,8 @@ class Build:
             self.clock.ticks += ticks
             self.index += 1
             self.steps[kind] += 1
+            if self.index == self.stretch.laser:
+                self.end_scan()
             self.records.after_step()
 
     def thermal_step(self, ticks: int, kind: str) -> None:
@@ -149,7 +184,8 @@ class Build:
                 optics = Optics(
                     self.job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder
                 )
-                self.explicit.aim_at(self.stretch.paths, optics)
+                paths = [path.dimmed(self.arriving) for path in self.stretch.paths]
+                self.explicit.aim_at(paths, optics)
         return self.explicit
 
     def implicit_solver(self) -> Implicit:
@@ -205,6 +241,7 @@ class Build:
             "part": self.part.constants,
             "number": self.number,
             "index": self.index,
+            "arriving": self.arriving,
             "ticks": self.clock.ticks,
             "steps": self.steps,
             "updates": self.updates,
@@ -224,6 +261,7 @@ class Build:
         self.number, self.index = header["number"], header["index"]
         self.stretch = stretch(self.job, self.part, self.number)
         self.clock.ticks, self.steps = header["ticks"], header["steps"]
+        self.arriving = header["arriving"]
         self.updates, self.seconds = header["updates"], header["seconds"]
         self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
         timers = header["timers"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from partsim.errors import UserError
+from partsim.grouping import grouped
 from partsim.job import Inputs, load
 from partsim.jobcheck import cells_estimate, check, memory_needed, root_edge, stability_limit
 from partsim.part import material
@@ -28,23 +29,24 @@ def describe_job(path: Path) -> dict[str, Any]:
     job = load(path)
     alloy = material.load(job.material, job.path.parent)
     check(job, alloy, free_memory=math.inf)
-    part = load_shape(job)
-    check_layers(job, part)
-    scans = layer_paths(job, part, job.layers.start)
-    thin_layer, thin = thinnest(job, part)
+    computed = grouped(job)
+    part = load_shape(computed)
+    check_layers(computed, part)
+    scans = layer_paths(computed, part, computed.layers.start)
+    thin_layer, thin = thinnest(computed, part)
     return {
         "job": str(path),
         "inputs": {name: described(getattr(job, name)) for name in Inputs.model_fields},
         "material": described(alloy),
         "derived": {
-            "root_block_edge": measured(root_edge(job), "m"),
-            "stable_step": measured(stability_limit(job, alloy), "s"),
+            "root_block_edge": measured(root_edge(computed), "m"),
+            "stable_step": measured(stability_limit(computed, alloy), "s"),
             "scan_time_of_first_layer": measured(max(scan.duration for scan in scans), "s"),
             "laser_energy_of_first_layer": measured(sum(scan.energy() for scan in scans), "J"),
             "thinnest_layer": thin_layer,
             "its_share_narrower_than_a_cell": thin,
-            "cells_at_most_about": round(cells_estimate(job)),
-            "memory_about": measured(memory_needed(job), "B"),
+            "cells_at_most_about": round(cells_estimate(computed)),
+            "memory_about": measured(memory_needed(computed), "B"),
         },
     }
 

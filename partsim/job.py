@@ -122,6 +122,7 @@ class Layers(Section):
     temperature: Temperature = Field(
         293.0, gt=0, description="of the plate at the start, of fresh powder, of the fixed bottom"
     )
+    group: Count = Field(1, description="layers that are built as one, layer-averaged")
 
 
 class Mesh(Section):

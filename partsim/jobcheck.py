@@ -5,6 +5,7 @@ from typing import Protocol
 import psutil
 
 from partsim.errors import UserError
+from partsim.grouping import grouped
 from partsim.job import Job
 from partsim.schema import require
 
@@ -37,6 +38,7 @@ def check(job: Job, material: HeatProperties, free_memory: float | None = None) 
     free_memory  bytes that a run may take on all machines together; default: free on this one
     """
     check_layers(job, material)
+    job = grouped(job)
     check_cell(job)
     check_plate(job)
     check_time(job, material)
@@ -112,7 +114,8 @@ def check_layers(job: Job, material: HeatProperties) -> None:
 
 def check_cell(job: Job) -> None:
     cell = f"{job.mesh.cell:g} m"
-    require(job.mesh.cell <= job.laser.radius * (1 + ROUND_OFF), "mesh.cell", cell,
+    resolved = job.mesh.cell <= job.laser.radius * (1 + ROUND_OFF)
+    require(resolved or job.layers.group > 1, "mesh.cell", cell,
             f"at most laser.radius = {job.laser.radius:g} m: a beam narrower than a cell is lost "
             "between the nodes")
     require(is_whole(job.layers.thickness / job.mesh.cell), "mesh.cell", cell,

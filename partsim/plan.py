@@ -10,6 +10,7 @@ from partsim import parallel
 from partsim.estimate.average import Estimate, estimate
 from partsim.estimate.meshes import layer_meshes
 from partsim.estimate.patch import Effects, Patch, measured_effects, phase_law
+from partsim.grouping import grouped
 from partsim.job import Job
 from partsim.jobcheck import (
     BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step, stability_limit,
@@ -60,8 +61,10 @@ def plan(job: Job) -> dict[str, Any]:
     Not in the wall time: output, adaptation of the mesh, the memory that ranks share, imbalance.
     """
     material = materials.load(job.material, job.path.parent)
+    effects = measured_effects(job, material)
+    job = grouped(job)
     meshes = layer_meshes(job)
-    speeds, effects = measured_speeds(job, material), measured_effects(job, material)
+    speeds = measured_speeds(job, material)
     expected = estimate(job, material, effects)
     part = shape.load(job)
     stretches = [layer_stretch(job, part, layer) for layer in meshes["layer"].tolist()]

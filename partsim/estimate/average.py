@@ -23,7 +23,6 @@ from partsim.thermal.losses import STEFAN_BOLTZMANN
 from .grid import Conduction, Property, make_grid
 from .patch import Effect, Effects, phase_law
 
-QUARTER = 0.25
 LONGEST = 0.05  # s, step of the temperatures
 SMOOTHING = 1e-3  # m, of the phases over the height
 FEWEST = 8  # steps of a scan or of a cool-down
@@ -97,7 +96,7 @@ class AveragedBuild:
 
     def __init__(self, job: Job, material: Material, effects: Effects):
         self.job, self.effects, self.part = job, effects, shape.load(job)
-        self.layer, self.grid = 0, make_grid(job)
+        self.layer, self.grid = 0, make_grid(job, self.part)
         self.property = Property(
             material.density * material.heat_capacity,
             material.conductivity_solid, material.conductivity_powder,
@@ -121,7 +120,7 @@ class AveragedBuild:
 
     def stored(self) -> float:
         """J in plate, part and powder rim, counted from 0 K."""
-        return float(self.conduction.capacity @ self.state[:-1]) / QUARTER
+        return float(self.conduction.capacity @ self.state[:-1])
 
     @property
     def surface(self) -> float:
@@ -131,7 +130,7 @@ class AveragedBuild:
     @property
     def lost_to_plate(self) -> float:
         """J that have left through the plate's bottom."""
-        return float(self.state[-1]) / QUARTER
+        return float(self.state[-1])
 
     def at_heights(self, z: np.ndarray) -> np.ndarray:
         """Mean temperatures at heights z."""
@@ -172,7 +171,7 @@ class AveragedBuild:
         brought = capacity.copy()
         brought[: len(old)] -= old
         self.state = np.append((content + brought * fresh) / capacity, gone)
-        self.supplied += float(brought.sum()) * fresh / QUARTER
+        self.supplied += float(brought.sum()) * fresh
 
     def pass_time(self, duration: float, power: float, layers: int) -> None:
         """Conducts for a time with `power` W into the uppermost cells, which radiate; the lowest
@@ -186,8 +185,8 @@ class AveragedBuild:
         below = PhaseFields(*(values[:layers] for values in self.phases))
         for _ in range(steps):
             radiation = self.emission * (self.surface**4 - self.ambient**4)
-            self.radiated += radiation * extent * dt / QUARTER
-            flux = QUARTER * power / extent - radiation
+            self.radiated += radiation * extent * dt
+            flux = power / extent - radiation
             self.state = self.conduction.advance(self.state, flux * top, dt)
             temperature = self.at_heights(self.middles[:layers])
             self.phase_step(below, self.followed[:layers], temperature, dt)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +54,10 @@ class ScanPath:
     def duration(self) -> float:
         """Time in s from the first corner to the last."""
         return float(self.times[-1] - self.times[0])
+
+    def dimmed(self, share: float) -> "ScanPath":
+        """The same path with a share of its power."""
+        return replace(self, power=share * self.power)
 
     def _segment(self, t: np.ndarray) -> np.ndarray:
         """The last segment that has begun at the times t, the first or the last one outside."""
