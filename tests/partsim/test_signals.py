@@ -15,7 +15,8 @@ from partsim.output.checkpoint import latest
 from partsim.output.signals import Signals
 from partsim.output.snapshot import read_series
 from tests.build_job import (
-    EXPLICIT, PROBES, assert_same_bits, books, build_job, build_text, resume_build, run_build, stored,
+    EXPLICIT, PROBES, assert_same_bits, books, build_job, build_text, resume_build, run_build,
+    stored,
 )
 
 SHORT = {**EXPLICIT, "layers.stop": 2, "output.mid_scan": [], "output.every_layers": 1}
