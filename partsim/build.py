@@ -91,10 +91,14 @@ class Build:
     def go(self) -> None:
         """Runs the program to its end."""
         try:
-            self.run_program()
+            with self.records.signals:
+                self.run_program()
+            self.records.finish()
+        except UserError as failure:
+            self.records.events.failed(parallel.one_line(failure))
+            raise
         finally:
             self.drop_solvers()  # PETSc must not find open solvers when Python ends
-        self.records.finish()
 
     def run_program(self) -> None:
         """All stretches from the one at hand."""
@@ -120,6 +124,7 @@ class Build:
                 self.lay(self.stretch.layer)
         self.drop_solvers()
         self.records.new_mesh()
+        self.records.layer_begun()
 
     def lay(self, layer: int) -> None:
         """Lays the powder of a layer."""
@@ -266,7 +271,7 @@ class Build:
         self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
         timers = header["timers"]
         self.timers = Timers(timers[self.comm.rank % len(timers)])
-        self.records.resume(path)
+        self.records.resume(path, header["events"])
 
 
 def run(job: Job, folder: Path) -> None:
@@ -283,8 +288,14 @@ def run(job: Job, folder: Path) -> None:
 
 
 def resume(source: Path, folder: Path | None = None) -> None:
-    """Goes on from the newest checkpoint in the folder `source`, or from that file."""
+    """Goes on from the newest checkpoint in the folder `source`, or from that file.
+
+    A folder whose run is finished is left as it is, and this is said in one line.
+    """
     comm = parallel.world()
+    if comm.bcast((Path(source) / "summary.json").exists()):
+        parallel.rank_print(comm, f"{source} is finished; nothing is left to do")
+        return
     path = parallel.together(comm, lambda: find_checkpoint(Path(source)))
     job = parallel.together(comm, lambda: checked_job(path))
     build = Build(job, comm, Path(folder) if folder else path.parent)

@@ -10,7 +10,7 @@ import platform
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import psutil
 import typer
@@ -34,6 +34,10 @@ JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file (TOML), s
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a run has written.")]
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
+What = Annotated[
+    Literal["points", "layers"],
+    typer.Argument(help="points: histories of the probes; layers: phase means of each layer."),
+]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
 
 
@@ -60,7 +64,11 @@ def plan_verb(job: JobFile, json_file: JsonFile = None) -> None:
 
 @app.command()
 def run(job: JobFile, output: Output = None) -> None:
-    """Build the part: heat and phases, layer by layer. Default of --output: JOB ending in .out."""
+    """Build the part: heat and phases, layer by layer. Default of --output: JOB ending in .out.
+
+    Exit status: 0 finished; 1 failed; 2 a mistake in the input, or a file that cannot be written;
+    3 stopped by SIGTERM, SIGUSR1 or SIGINT with a checkpoint written: go on with partsim resume.
+    """
     checked = checked_job(job)
     folder = output or job.with_suffix(".out")
     agreed(make_writable, folder)
@@ -88,16 +96,17 @@ def resume(
 @app.command()
 def info(
     source: Annotated[
-        Path, typer.Argument(metavar="JOB|RUN", help="Job file, or folder that a run has written.")
+        Path, typer.Argument(metavar="FILE|RUN", help="A file of ours, or the folder of a run.")
     ],
     json_file: JsonFile = None,
 ) -> None:
-    """Tell every input of a job as it is understood, or what the folder of a run holds."""
+    """Tell every input of a job as it is understood, or what a file or a run holds."""
     agreed(check_exists, source)
     agreed(check_writable_file, json_file)
-    from partsim.info import describe_job, describe_run
+    from partsim.files import describe_file
+    from partsim.info import describe_run
 
-    report(agreed(describe_run if source.is_dir() else describe_job, source), json_file)
+    report(agreed(describe_run if source.is_dir() else describe_file, source), json_file)
 
 
 @app.command()
@@ -109,6 +118,27 @@ def render(run_folder: RunFolder, output: Output = None) -> None:
     from partsim.output import picture
 
     on_first_rank(picture.render, run_folder, folder)
+
+
+@app.command()
+def export(run_folder: RunFolder, what: What, output: Output = None) -> None:
+    """Write what other programs read. Default of --output: the folder of the run."""
+    agreed(check_folder, run_folder)
+    folder = output or run_folder
+    agreed(make_writable, folder)
+    on_first_rank(export_of(what), run_folder, folder)
+
+
+def export_of(what: str) -> Callable[[Path, Path], object]:
+    """What writes the points, or the layers at the end, of a run into a folder."""
+    from partsim.export.layers import export_layers
+    from partsim.export.points import export_points
+    from partsim.output.picture import snapshots
+
+    return {
+        "points": lambda run, folder: export_points(run, folder / "points.h5"),
+        "layers": lambda run, folder: export_layers(snapshots(run)[-1], folder / "layers.csv"),
+    }[what]
 
 
 @app.command()

@@ -10,6 +10,7 @@ from partsim.errors import UserError
 from partsim.grouping import grouped
 from partsim.job import Inputs, load
 from partsim.jobcheck import cells_estimate, check, memory_needed, root_edge, stability_limit
+from partsim.output.events import last_events, read_events
 from partsim.part import material
 from partsim.part.shape import load as load_shape
 from partsim.part.shape import thinnest
@@ -80,6 +81,8 @@ def describe_run(folder: Path) -> dict[str, Any]:
         found[kind] = [str(f.relative_to(folder)) for f in files if f.suffix == suffix]
     found["series"] = [series(f) for f in files if f.suffix == ".series"]
     summary = folder / "summary.json"
+    log = folder / "log.jsonl"
+    found["last_events"] = last_events(read_events(log)) if log in files else []
     found["summary"] = read_json(summary) if summary in files else None
     if not any(found[kind] for kind in (*KINDS.values(), "series", "summary")):
         raise UserError(f"{folder} holds no files of a run")

@@ -196,6 +196,8 @@ class Output(Section):
     mid_scan: tuple[Count, ...] = Field((), description="layers written in the middle of the scan")
     checkpoint_layers: CountOrNone = Field(10, description="checkpoint every n layers, 0: none")
     checkpoint_minutes: WallTime = Field(0.0, ge=0, description="and after so long, 0: never")
+    keep_checkpoints: Count = Field(2, description="newest checkpoints that stay")
+    keep_fields: CountOrNone = Field(0, description="newest fields that stay, 0: all")
     history_steps: Count = Field(1000, description="a row of the history table every n laser steps")
 
 
