@@ -36,10 +36,14 @@ class Explicit:
         self.path = None
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
 
-    def aim_at(self, path, optics: Optics) -> "Explicit":
-        """Gives the steps a path (ScanPath, times from 0) and a beam."""
-        lattice, layer = self.heat.mesh.lattice, self.heat.mesh.layer
-        heated = (lattice.top(layer) - lattice.layer, lattice.top(layer))
+    def aim_at(self, path, optics: Optics, depth: int | None = None) -> "Explicit":
+        """Gives the steps a path (ScanPath, times from 0) and a beam.
+
+        depth  finest cells below the top that are heated, 0 for the surface itself; by default
+               those of one layer
+        """
+        mesh, top = self.heat.mesh, self.heat.mesh.top
+        heated = (top - (mesh.lattice.layer if depth is None else depth), top)
         room = beam_room(path, self.dt, optics.radius)
         self.path, self.optics, self.beam = path, optics, empty_beam(optics, room, heated)
         return self

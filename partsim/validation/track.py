@@ -1,9 +1,8 @@
 """A single laser track on a bare plate, with the beam resolved.
 
 The plate is dense, its surface radiates and evaporates, its other sides let no heat pass. The mesh
-is finest in a strip under the track and coarser outside. The heat of the beam goes into the
-uppermost finest cells, one deep: as the surface mirrors the source, its depth h shifts isotherms
-only by O(h^2).
+is finest in a strip under the track and coarser outside. The surface itself takes the heat of the
+beam.
 """
 
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from partsim.thermal.source import Optics
 from partsim.timers import Timers
 
 BLOCK, DEPTH = 8, 2  # cells of a block; levels of blocks that are coarser than the finest
+SOURCE_DEPTH = 2e-5  # m
 FINE = 1.6e-4  # m, depth to which cells are finest
 PLATE = (1.28e-3, 6.4e-4)  # m, width and depth of the plate
 MARGIN = 3.2e-4  # m, ahead of the beam and behind where it starts
@@ -92,7 +92,7 @@ class Track:
         lattice = self.lattice
         optics = Optics(beam.radius, lattice.cell, lattice.origin[:2], lattice.powder)
         explicit = Explicit(self.heat, duration / steps, self.ledger, Timers())
-        explicit.aim_at(path, optics)
+        explicit.aim_at(path, optics, round(SOURCE_DEPTH / lattice.cell))
         wanted = np.rint(np.asarray(places) / self.travel * steps).astype(int)
         for step in range(1, wanted.max() + 1):
             explicit.step(self.temperature, (step - 1) * explicit.dt)
