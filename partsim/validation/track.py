@@ -1,8 +1,7 @@
 """A single laser track on a bare plate, with the beam resolved.
 
 The plate is dense, its surface radiates and evaporates, its other sides let no heat pass. The mesh
-is finest in a strip under the track and coarser outside. The surface itself takes the heat of the
-beam.
+is finest in a strip under the track and coarser outside.
 """
 
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from partsim.thermal.source import Optics
 from partsim.timers import Timers
 
 BLOCK, DEPTH = 8, 2  # cells of a block; levels of blocks that are coarser than the finest
-SOURCE_DEPTH = 2e-5  # m
 FINE = 1.6e-4  # m, depth to which cells are finest
 PLATE = (1.28e-3, 6.4e-4)  # m, width and depth of the plate
 MARGIN = 3.2e-4  # m, ahead of the beam and behind where it starts
@@ -34,11 +32,18 @@ STABLE = 0.9  # share of the stability limit that a step takes
 
 
 class Beam(NamedTuple):
-    """Absorbed power in W, speed in m/s, radius in m where the intensity falls to 1/e^2."""
+    """A Gaussian beam.
+
+    power   W, absorbed
+    speed   m/s
+    radius  m, where the intensity falls to 1/e^2
+    depth   m below the surface, over which the heat is spread evenly; 0 for the surface itself
+    """
 
     power: float
     speed: float
     radius: float
+    depth: float
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Track:
         lattice = self.lattice
         optics = Optics(beam.radius, lattice.cell, lattice.origin[:2], lattice.powder)
         explicit = Explicit(self.heat, duration / steps, self.ledger, Timers())
-        explicit.aim_at(path, optics, round(SOURCE_DEPTH / lattice.cell))
+        explicit.aim_at(path, optics, round(beam.depth / lattice.cell))
         wanted = np.rint(np.asarray(places) / self.travel * steps).astype(int)
         for step in range(1, wanted.max() + 1):
             explicit.step(self.temperature, (step - 1) * explicit.dt)
