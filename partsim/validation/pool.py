@@ -44,7 +44,7 @@ def between(position, rows, level, inner, outer) -> np.ndarray:
 
 def measure(field: Field, level: float) -> Pool:
     """The pool of the metal above `level` K. Raises ValueError where it leaves the strip."""
-    middle = int(np.argmin(np.abs(field.y)))
+    middle = field.middle
     surface, section = field.temperature[-1], field.temperature[:, middle]
     rim = (surface[:, [0, -1]], surface[[0, -1]], section[0])
     if max(edge.max() for edge in rim) >= level:
@@ -55,19 +55,3 @@ def measure(field: Field, level: float) -> Pool:
     if len(low) == 0:
         return Pool(0.0, 0.0, 0.0)
     return Pool(float((high - low).max()), float(-bottom.min()), float(front[0] - back[0]))
-
-
-def outline(field: Field, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The cross-section that the pool leaves: y (n,) and depth (n,) in m of what was molten."""
-    highest = field.temperature.max(axis=2)
-    wet = (highest >= level).any(axis=0)
-    bottom, _ = crossings(field.z, highest.T, level)
-    return field.y[wet], -bottom
-
-
-def profile(field: Field, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The section along the middle line: x (n,) from the beam and depth (n,) in m."""
-    section = field.temperature[:, int(np.argmin(np.abs(field.y)))]
-    wet = (section >= level).any(axis=0)
-    bottom, _ = crossings(field.z, section.T, level)
-    return field.x[wet], -bottom

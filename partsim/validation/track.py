@@ -60,6 +60,11 @@ class Field:
     y: np.ndarray
     z: np.ndarray
 
+    @property
+    def middle(self) -> int:
+        """Which y lies under the track."""
+        return int(np.argmin(np.abs(self.y)))
+
 
 class Track:
     """A plate at one temperature, and the track of a beam over it."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import brentq
+from scipy.special import erfinv
 
 from partsim.job import MaterialChoice
 from partsim.mesh import growth
@@ -124,8 +125,8 @@ def test_melting_front_of_neumann(comm):
     assert errors[-1] < 0.5  # K, of 2300
     # as the front passes the nodes, its error goes up and down; m, of 1.6e-4
     assert misses[0] < 3e-6 and max(misses[1:]) < misses[0] / 4
-    without = Stefan(2600.0, 1900.0, 1800.0, 300.0, DIFFUSIVITY, 1e-9)
-    assert without.fronts()[1] > 1.05 * problem.fronts()[1]
+    without = 2 * DIFFUSIVITY**0.5 * erfinv((2600 - 1800) / (2600 - 300))
+    assert without > 1.03 * problem.fronts()[1]
 
 
 def test_steady_profile_of_varying_conductivity(comm):
