@@ -166,6 +166,25 @@ def phases(
     on_first_rank(run_history, history, folder, PhaseLaw(**constants), initial)
 
 
+@app.command("validate")
+def validate_verb(
+    benchmark: Annotated[str, typer.Argument(metavar="BENCHMARK", help="amb2018-02.")],
+    output: Output = None,
+    json_file: JsonFile = None,
+    cell: Annotated[str, typer.Option(metavar="LENGTH", help="Edge of finest cells.")] = "10 um",
+) -> None:
+    """Compute measured melt pools and compare. With --output: a picture of them, too."""
+    from partsim.validation import amb2018_02
+
+    if benchmark != amb2018_02.NAME:
+        raise UserError(f'BENCHMARK = "{benchmark}", but it must be {amb2018_02.NAME}')
+    edge = amb2018_02.cell_edge(cell)
+    agreed(check_writable_file, json_file)
+    if output is not None:
+        agreed(make_writable, output)
+    report(amb2018_02.validate(edge, output), json_file)
+
+
 def agreed(action: Callable[..., Result], *arguments: Any) -> Result:
     """`action(*arguments)` on every rank; a mistake that one rank finds is raised on all."""
     return parallel.together(parallel.world(), functools.partial(action, *arguments))

@@ -63,6 +63,8 @@ def described(value: Any, unit: Unit | None = None) -> Any:
             name: described(getattr(value, name), unit_of(field.annotation, field.metadata))
             for name, field in type(value).model_fields.items()
         }
+    if isinstance(value, dict):
+        return {name: described(item) for name, item in value.items()}
     if isinstance(value, tuple) and value and isinstance(value[0], Section):
         return [described(item) for item in value]
     if unit is None or unit.symbol == "1" or value is None:

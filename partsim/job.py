@@ -59,6 +59,7 @@ class MaterialChoice(Section):
 
     name: Text | None = Field(None, description="a material of the package")
     file: Text | None = Field(None, description="path of a file, relative to the job's folder")
+    latent_heat: Flag = Field(False, description="melting takes the latent heat of fusion")
 
 
 class Laser(Section):
@@ -298,4 +299,4 @@ def _filled_scan(inputs: Inputs) -> Scan:
 def _one_material(material: MaterialChoice) -> MaterialChoice:
     if material.name and material.file:
         raise UserError("material has both name and file, but it must have one of them")
-    return material if material.file or material.name else MaterialChoice(name="Ti-6Al-4V")
+    return material if material.file else _filled(material, name="Ti-6Al-4V")

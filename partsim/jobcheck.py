@@ -24,9 +24,11 @@ class HeatProperties(Protocol):
 
     name: str
     density: float
-    heat_capacity: float
     solidus: float
     phase: dict[str, float] | None
+
+    @property
+    def smallest_heat_capacity(self) -> float: ...
 
     @property
     def largest_conductivity(self) -> float: ...
@@ -59,8 +61,11 @@ def root_edge(job: Job) -> float:
 
 
 def stability_limit(job: Job, material: HeatProperties) -> float:
-    """h^2 rho c_p / (2 k) in s: explicit steps of lumped trilinear cells must be shorter."""
-    volumetric = material.density * material.heat_capacity
+    """h^2 rho c_p / (2 k) in s: explicit steps of lumped trilinear cells must be shorter.
+
+    With the smallest c_p and the largest k where they depend on the temperature.
+    """
+    volumetric = material.density * material.smallest_heat_capacity
     return job.mesh.cell**2 * volumetric / (2 * material.largest_conductivity)
 
 

@@ -19,7 +19,7 @@ TITANIUM = {
     "conductivity_melt": 28.6, "conductivity_solid": 28.6, "solidus": 1878.0, "liquidus": 1928.0,
     "emissivity": 0.7, "ambient": 293.0, "boiling": 3130.0, "evaporation_pressure": 54e3,
     "molar_mass": 0.0478, "evaporation_enthalpy": 8.84e6, "enthalpy_reference": 538.0,
-    "evaporation_cap": 4130.0,
+    "evaporation_cap": 4130.0, "latent_heat": 0.0, "curves": {},
 }  # fmt: skip
 
 
