@@ -6,6 +6,7 @@ import psutil
 
 from partsim.errors import UserError
 from partsim.job import Job
+from partsim.part.scanfile import file_paths
 from partsim.schema import require
 
 ROUND_OFF = 1e-6
@@ -154,7 +155,15 @@ def check_time(job: Job, material: HeatProperties) -> None:
 
 
 def check_scan(job: Job) -> None:
+    """Either the lines are placed by scan.hatch, or the file holds every layer in the powder."""
     hatch = job.scan.hatch
+    if job.scan.file is not None:
+        require(hatch is None, "scan.hatch", f"{hatch} m", "absent beside scan.file")
+        for layer in range(job.layers.start, job.layers.stop + 1):
+            file_paths(job, layer)
+        return
+    if hatch is None:
+        raise UserError("missing entry scan.hatch, or section scan.file")
     for axis in range(2):
         width = job.part.size[axis] / job.scan.islands[axis]
         require(hatch <= width * (1 + ROUND_OFF), "scan.hatch", f"{hatch:g} m",

@@ -19,6 +19,7 @@ from partsim.mesh.lattice import Lattice, make_lattice
 from partsim.mesh.mesh import Mesh
 from partsim.part.material import Material
 from partsim.part.scan import ScanPath, layer_path
+from partsim.part.scanfile import line_spacing
 from partsim.phase.model import PhaseLaw
 from partsim.thermal.explicit import Explicit
 from partsim.thermal.heat import Heat
@@ -98,7 +99,7 @@ class Patch:
         length = self.lattice.cell * (self.lattice.part[0][1] - self.lattice.part[0][0])
         ends = np.zeros((2, 3))
         ends[number % 2 - 1, 0] = length
-        ends[:, 1] = (number + 0.5) * self.job.scan.hatch
+        ends[:, 1] = (number + 0.5) * line_spacing(self.job)
         return ScanPath(ends, np.array([0.0, length / self.job.laser.speed]),
                         np.array([self.job.laser.power]))
 
@@ -139,7 +140,7 @@ class Patch:
         pitch = lattice.block + 1
         x, y, z = (leaves.corner[:, axis, None] + np.arange(pitch) for axis in range(3))
         (x0, x1), (y0, _) = lattice.part
-        lines = y0 + self.job.scan.hatch / lattice.cell * np.array([FIRST_STEADY, LINES - 1])
+        lines = y0 + line_spacing(self.job) / lattice.cell * np.array([FIRST_STEADY, LINES - 1])
         along = (x >= x0 + STEADY[0] * (x1 - x0)) & (x <= x0 + STEADY[1] * (x1 - x0))
         across = (y >= lines[0]) & (y <= lines[1])
         fine = (z <= self.mesh.top) & (leaves.level == lattice.depth)[:, None]
@@ -162,7 +163,7 @@ def patch_lattice(job: Job, size: Size) -> Lattice:
     depth = max(0, int(log2(MARGIN / block) + 1e-9)) if MARGIN > block else 0
     root = block * 2**depth
     length, lines = size
-    field = lines * job.scan.hatch
+    field = lines * line_spacing(job)
     wanted = np.array([length, field + 2 * MARGIN, DEPTH])
     plate = np.ceil(wanted / root - 1e-9) * root
     mesh = job.mesh.model_copy(update={"levels": depth + 1, "powder_rim": MARGIN / 2})

@@ -97,9 +97,15 @@ def layer_path(job: Job, layer: int) -> ScanPath:
 
     Each field of the layer is a serpentine: n = round(width / hatch) lines, the j-th one at
     (j + 1/2) width / n, where width is the field's extent across the lines (half a line rounds up).
-    Between two lines, and between two fields, the beam is off for the turn time.
+    Between two lines, and between two fields, the beam is off for the turn time. With scan.file it
+    is the file's path; UserError where that cannot be read or leaves the powder.
     """
     scan = job.scan
+    if scan.file is not None:
+        # the readers build on ScanPath, so they are imported by those who read a file
+        from partsim.part.scanfile import only_path
+
+        return only_path(job, layer)
     direction, across = line_frame(scan, layer)
     low, high = Box(job.part.size).bounds
     lines = [
