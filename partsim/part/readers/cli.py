@@ -94,13 +94,12 @@ def close(moves: Moves, height: float | None, found: list[Layer]) -> None:
 
 def scaled(command: Command, unit: float, source: Source) -> np.ndarray:
     """The points in m."""
-    points = command.points.astype(float)
-    far = ~(np.abs(points) <= FARTHEST / unit)
+    far = ~(np.abs(command.points) <= FARTHEST / unit)
     if far.any():
-        value = float(points[far][0])
+        value = command.points[far][0]
         source.refuse(command.at, "coordinate", f"{value:g} of {unit:g} m",
                       f"within {FARTHEST:g} m")
-    return unit * points
+    return unit * command.points.astype(float)
 
 
 def header_unit(header: str, source: Source) -> float:

@@ -106,7 +106,8 @@ class Moves:
 
     def hold(self, at: int, seconds: float, power: float) -> None:
         """Rests where the beam is."""
-        self._append(at, self.here, seconds, power)
+        if seconds != 0:
+            self._append(at, self.here, seconds, power)
 
     def _append(
         self, at: int, point: tuple[float, float, float], seconds: float, power: float

@@ -1,8 +1,8 @@
 """CSV: rows of corners, with a heading that names columns and units, such as "x (mm)".
 
 Columns: x, y, power, and t or speed; z, laser and layer where the file has them. Each row is a
-corner of the path of its laser; its power and speed hold from there to the next row of the same laser in
-the same layer, those of the last row are not used. Without speed the rows tell when the beam is
+corner of the path of its laser; its power and speed hold from there to the next row of the same
+laser in the same layer, those of the last row are not used. Without speed the rows tell when the beam is
 there. A layer is what has one value of `layer`, without that column one z.
 """
 
