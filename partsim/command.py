@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import platform
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,12 @@ import typer
 
 from partsim import parallel
 from partsim.errors import UserError
+from partsim.grouping import grouped
 from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
 from partsim.part import material, shape
 from partsim.part.strategy import check_layers
+from partsim.units import Power, Speed, unit_of
 
 Result = TypeVar("Result")
 
@@ -39,6 +42,9 @@ What = Annotated[
     typer.Argument(help="points: histories of the probes; layers: phase means of each layer."),
 ]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
+Beam = Annotated[
+    str | None, typer.Option(metavar="X", help="Where the file has none: 200 W, 960 mm/s.")
+]
 
 
 def execute(words: list[str], program: str = "partsim", verbs: typer.Typer = app) -> int:
@@ -142,6 +148,40 @@ def export_of(what: str) -> Callable[[Path, Path], object]:
 
 
 @app.command()
+def scan(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE|JOB", help="Scan-path file, or job file (.toml).")
+    ],
+    layer: Annotated[int | None, typer.Option(metavar="N", help="Default: the first.")] = None,
+    output: Output = None,
+    json_file: JsonFile = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="F", help="gcode, cli, ornl, xypt or csv.")
+    ] = None,
+    power: Beam = None,
+    speed: Beam = None,
+    colour: Annotated[str, typer.Option(metavar="time|power", help="What the colour is.")] = "time",
+) -> None:
+    """Draw one layer of a scan path and tell what is odd. Default of --output: FILE in .out."""
+    from partsim import scancheck
+    from partsim.part.readers import Given
+
+    agreed(check_exists, source)
+    agreed(check_writable_file, json_file)
+    if colour not in ("time", "power"):
+        raise UserError(f"--colour {colour} must be time or power")
+    if source.suffix == ".toml":
+        shown = agreed(scancheck.job_layer, source, layer)
+    else:
+        given = Given(agreed(quantity_of, "--power", power, "W"),
+                      agreed(quantity_of, "--speed", speed, "m/s"))
+        shown = agreed(scancheck.file_layer, source, layer, format, given)
+    folder = output or source.with_suffix(".out")
+    agreed(make_writable, folder)
+    on_first_rank(lambda: report_scan(scancheck.show(shown, folder, colour), json_file))
+
+
+@app.command()
 def phases(
     history: Annotated[
         Path, typer.Argument(metavar="HISTORY.csv", help="Columns time (s) and temperature (K).")
@@ -215,7 +255,7 @@ def free_memory() -> float:
 def read_and_check(path: Path, free: float) -> Job:
     job = load(path)
     check(job, material.load(job.material, job.path.parent), free)
-    check_layers(job, shape.load(job))
+    check_layers(grouped(job), shape.load(grouped(job)))
     return job
 
 
@@ -257,13 +297,36 @@ def check_writable_file(path: Path | None) -> None:
         raise UserError(f"--json {path} must be a file in a folder that exists")
 
 
+def quantity_of(option: str, text: str | None, symbol: str) -> float | None:
+    """The SI value of an option such as --power "200 W"; UserError where it is none."""
+    if text is None:
+        return None
+    kind = {"W": Power, "m/s": Speed}[symbol]
+    unit = unit_of(kind, kind.__metadata__)
+    try:
+        return unit.read(text if re.search("[A-Za-z]", text) else float(text))
+    except ValueError:
+        raise UserError(f"{option} {text} must be {unit.kind} such as {unit.example}") from None
+
+
 def report(tree: dict[str, Any], json_file: Path | None) -> None:
     """Prints a nested table on rank 0, and writes it there as JSON."""
+    on_first_rank(write_report, tree, json_file)
+
+
+def report_scan(tree: dict[str, Any], json_file: Path | None) -> None:
+    """Prints facts and one line for each finding, and writes both as JSON; on one rank."""
+    lint = tree["lint"]
+    write_report(tree, json_file, {name: value for name, value in tree.items() if name != "lint"})
+    print("\n".join(f"lint: {line}" for line in lint) or "lint: nothing found")
+
+
+def write_report(
+    tree: dict[str, Any], json_file: Path | None, printed: dict[str, Any] | None = None
+) -> None:
+    """Prints a nested table, or the part of it that is given, and writes the whole as JSON."""
     from partsim.info import as_lines
 
-    def write() -> None:
-        print("\n".join(as_lines(tree)))
-        if json_file is not None:
-            json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")
-
-    on_first_rank(write)
+    print("\n".join(as_lines(printed or tree)))
+    if json_file is not None:
+        json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")

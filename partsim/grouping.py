@@ -2,7 +2,7 @@
 
 Of n grouped layers the beam walks one, in the time of all: the layer is n times as thick, lines lie
 n times as far apart, the beam is n^2 times as slow and the pause n times as long, so that power,
-energy per volume and duration stay. Cells n times as large are 1/n^3 of the number. What the beam
+energy per volume and duration stay. Contours keep their lines and are walked n times as slowly. Cells n times as large are 1/n^3 of the number. What the beam
 itself does to a layer is then given by rule, see grouped_scan.py.
 """
 
@@ -33,6 +33,8 @@ def grouped(job: Job) -> Job:
             "hatch": n * scan.hatch,
             "turn_time": n**2 * scan.turn_time,
             "hop_time": n**2 * scan.hop_time,
+            "contour": scan.contour
+            and scan.contour.model_copy(update={"speed": scan.contour.speed / n}),
         },
         "laser": {"speed": job.laser.speed / n**2},
         "mesh": {"cell": n * job.mesh.cell},
@@ -48,10 +50,11 @@ def grouped(job: Job) -> Job:
 
 
 def check_group(job: Job) -> None:
-    """Raises UserError where the layers do not fill whole groups."""
+    """Raises UserError where the layers do not fill whole groups, or a file has the scan."""
     n, layers = job.layers.group, job.layers
     whole = f"a multiple of layers.group = {n}"
     for name, entry in PLURAL.items():
         value = getattr(layers, name)
         require(value % n == 0, entry, f"{value}", whole)
+    require(job.scan.file is None, "layers.group", f"{n}", "1 with scan.file")
     require((layers.start - 1) % n == 0, "layers.start", f"{layers.start}", f"{whole}, plus 1")

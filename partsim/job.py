@@ -83,10 +83,32 @@ class Contour(Section):
     order: Literal["first", "last"] = Field("first", description="before the hatching or after it")
 
 
+class ScanFile(Section):
+    """Scan paths that are read from a file, see partsim.part.readers."""
+
+    name: Text = Field(description="path relative to the job's folder; {layer}, {layer:04d}: its n"
+                                   "umber, where each layer has a file of its own")
+    format: Literal["auto", "gcode", "cli", "ornl", "xypt", "csv"] = Field(
+        "auto", description="auto: by ending and content"
+    )
+    power: Power | None = Field(None, gt=0, description="nominal, where the file has none")
+    speed: Speed | None = Field(None, gt=0, description="of the beam, where the file has none")
+    jump_speed: Speed | None = Field(None, gt=0, description="where the file has none; none: 0 s")
+    s_maximum: Number | None = Field(
+        None, gt=0, description="S of G-code that means `power`; none: S is in W"
+    )
+    absorptivity: Number = Field(1.0, gt=0, le=1, description="absorbed share of the file's power")
+    offset: tuple[Length, Length] = Field((0.0, 0.0), description="added to x, y")
+    repeat: Flag = Field(False, description="begin again after the last layer of the file")
+
+
 class Scan(Section):
     """How the beams cover one layer; lists repeat over the layers."""
 
-    hatch: Length = Field(gt=0, description="wanted distance between neighbouring lines")
+    file: ScanFile | None = Field(None, description="instead of all else here")
+    hatch: Length | None = Field(
+        None, gt=0, description="wanted distance between neighbouring lines"
+    )
     islands: tuple[Count, Count] = Field((1, 1), description="fields along x and y")
     direction: Annotated[tuple[Angle, ...], OneOrMore, Field(min_length=1)] = Field(
         (0.0,), description="of the lines, from the x axis"

@@ -165,7 +165,13 @@ def check_time(job: Job, material: HeatProperties) -> None:
 
 
 def check_scan(job: Job) -> None:
+    """Either scan.hatch places the lines, or scan.file has them."""
     hatch = job.scan.hatch
+    if job.scan.file is not None:
+        require(hatch is None, "scan.hatch", f"{hatch} m", "absent beside scan.file")
+        return
+    if hatch is None:
+        raise UserError("missing entry scan.hatch, or section scan.file")
     for axis in range(2):
         width = job.part.size[axis] / job.scan.islands[axis]
         require(hatch <= width * (1 + ROUND_OFF), "scan.hatch", f"{hatch:g} m",

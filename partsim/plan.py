@@ -18,6 +18,7 @@ from partsim.jobcheck import (
 from partsim.part import material as materials
 from partsim.part import shape
 from partsim.part.material import Material
+from partsim.part.scanfile import line_spacing
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
@@ -163,7 +164,7 @@ def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> W
 
 def measured_speeds(job: Job, material: Material) -> Speeds:
     """Times of the kernels on a patch of the job's own cells, on the slowest rank; collective."""
-    cell, hatch = job.mesh.cell, job.scan.hatch
+    cell, hatch = job.mesh.cell, line_spacing(job, shape.load(job))
     length, width = (min(edge, WIDEST * cell) for edge in job.part.size[:2])
     patch = Patch(job, material, job.layers.temperature, (length, ceil(width / hatch)))
     nodes = len(patch.temperature)

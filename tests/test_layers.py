@@ -33,6 +33,7 @@ STAGES = {
     "site": 6,
     "grouped_scan": 6,
     "info": 6,
+    "scancheck": 6,
     "command": 7,
     "__main__": 7,
 }

@@ -10,6 +10,7 @@ from partsim.errors import UserError
 from partsim.job import Job, Scan
 from partsim.part.hatch import line_frame, outlines, serpentine
 from partsim.part.scan import ScanPath, Vectors, joined, path_along
+from partsim.part.scanfile import file_paths
 from partsim.part.shape import Shape, flattened
 
 
@@ -20,10 +21,13 @@ def layer_paths(job: Job, shape: Shape, layer: int) -> tuple[ScanPath, ...]:
     its connected pieces; the beam is off for turn_time from line to line, and for hop_time over
     gaps and to the next piece, field or contour. Several beams share the contours, and also the
     fields (or the lines, if there is one field), in contiguous shares of lengths as equal as
-    possible; a beam for which nothing is left is not in the result.
+    possible; a beam for which nothing is left is not in the result. With scan.file they are the
+    file's paths, one for each of its lasers.
 
     Raises UserError where there is nothing to scan.
     """
+    if job.scan.file is not None:
+        return file_paths(job, layer)
     section = shape.section(layer)
     hatching = list(field_vectors(job, section, shape.bounds, layer))
     if len(hatching) == 1:
@@ -50,11 +54,13 @@ def nothing(job: Job, section: shapely.MultiPolygon) -> str:
 
 
 def check_layers(job: Job, shape: Shape) -> None:
-    """Raises UserError for the first simulated layer that has nothing to scan."""
+    """Raises UserError for the first simulated layer that has nothing to scan, or no right file."""
     for layer in range(job.layers.start, job.layers.stop + 1):
-        section = shape.section(layer)
-        if job.scan.contour is None and hatched_region(job.scan, section).is_empty:
-            raise UserError(f"layer {layer} has nothing to scan: {nothing(job, section)}")
+        # lines cannot miss a disc wider than their distance; elsewhere it is tried
+        if job.scan.file or hatched_region(job.scan, shape.section(layer)).buffer(
+            -job.scan.hatch
+        ).is_empty:
+            layer_paths(job, shape, layer)
 
 
 def hatched_region(scan: Scan, section: shapely.MultiPolygon) -> shapely.MultiPolygon:

@@ -35,10 +35,11 @@ def known_effects(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
-def test_energy_and_time_of_the_scan_stay(n):
+@pytest.mark.parametrize("contour", [{}, {"scan.contour.power": 80, "scan.contour.offset": "1 um"}])
+def test_energy_and_time_of_the_scan_stay(n, contour):
     """Twelve layers of twelve lines; the last line has no pause after it."""
     job = build_job(GROUPED, {"layers.group": n, "scan.hatch": "66.666666666666667 um",
-                              "layers.stop": 12})
+                              "layers.stop": 12} | contour)
     assert job.layers.count == 12
     single = job.model_copy(update={"layers": job.layers.model_copy(update={"group": 1})})
     sums = []
@@ -65,6 +66,13 @@ def test_single_layers_are_left_alone():
 def test_groups_must_be_whole(wrong, entry):
     with pytest.raises(UserError, match=entry + ", but it must be a multiple of layers.group = 2"):
         grouped(build_job(GROUPED, wrong))
+
+
+def test_scan_files_are_not_grouped():
+    job = build_job(GROUPED)
+    scan = job.scan.model_copy(update={"file": "a file"})
+    with pytest.raises(UserError, match="layers.group = 2, but it must be 1 with scan.file"):
+        grouped(job.model_copy(update={"scan": scan}))
 
 
 def test_touched_are_the_corners_of_cells():
