@@ -2,7 +2,8 @@
 
 Of n grouped layers the beam walks one, in the time of all: the layer is n times as thick, lines lie
 n times as far apart, the beam is n^2 times as slow and the pause n times as long, so that power,
-energy per volume and duration stay. Contours keep their lines and are walked n times as slowly. Cells n times as large are 1/n^3 of the number. What the beam
+energy per volume and duration stay. Contours keep their lines and are walked n times as slowly.
+Cells n times as large are 1/n^3 of the number. What the beam
 itself does to a layer is then given by rule, see grouped_scan.py.
 """
 

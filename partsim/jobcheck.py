@@ -169,6 +169,7 @@ def check_scan(job: Job) -> None:
     hatch = job.scan.hatch
     if job.scan.file is not None:
         require(hatch is None, "scan.hatch", f"{hatch} m", "absent beside scan.file")
+        require(job.scan.contour is None, "scan.contour", "given", "absent beside scan.file")
         return
     if hatch is None:
         raise UserError("missing entry scan.hatch, or section scan.file")
