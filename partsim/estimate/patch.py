@@ -183,12 +183,20 @@ def measured_effect(job: Job, material: Material, temperature: float) -> Effect:
     the phase model. Every rank that calls this finds the same.
     """
     size = max(LENGTH, RADII * job.laser.radius), LINES
-    patch = Patch(job, material, temperature, size)
+    patch = Patch(with_fine_steps(job), material, temperature, size)
     energy = [patch.scan(number) for number in range(LINES)][FIRST_STEADY:]
     depth = patch.depth_above(phase_law(job, material).regularisation_end)
     patch.close()
     absorbed, lost = np.sum(energy, axis=0)
     return Effect(float(lost / absorbed), depth)
+
+
+def with_fine_steps(job: Job) -> Job:
+    """A job of grouped layers with steps in which the beam moves no more than a quarter radius."""
+    if job.layers.group == 1:
+        return job
+    step = min(job.time.step, job.laser.radius / (4 * job.laser.speed))
+    return job.model_copy(update={"time": job.time.model_copy(update={"step": step})})
 
 
 def measured_effects(job: Job, material: Material) -> Effects:

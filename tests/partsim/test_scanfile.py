@@ -30,7 +30,7 @@ def job_with(folder, changes=None, **file):
     tables = [f"{key} = {json.dumps(value)}" for key, value in entries.items()]
     path = folder / "job.toml"
     text = job_text(changes) + "\n".join(["[scan.file]", *tables]) + "\n"
-    path.write_text(text.replace("[scan]\n", "", 1) if "scan.islands" not in changes else text)
+    path.write_text(text)
     return load(path)
 
 
@@ -66,7 +66,7 @@ def test_one_file_for_each_layer(tmp_path):
 
 @pytest.mark.parametrize("changes, file, words", [
     ({}, {}, "scan.file.name = square.csv, but it must be a file with layer 3, but it has 2"),
-    ({}, {"repeat": True, "offset": [0, 0]}, "must lie in the powder: in layer 1 x = 0.001 m is o"),
+    ({}, {"repeat": True, "offset": [0, 0]}, "must lie in the powder: in layer 1 x = 0.002 m is o"),
     ({"scan.hatch": "80 um"}, {"repeat": True}, "scan.hatch = 8e-05 m, but it must be absent"),
     ({}, {"absorptivity": 1.1}, "scan.file.absorptivity = 1.1, but it must be at most 1"),
     ({}, {"format": "ornl", "repeat": True}, "power = none, but it must be given"),
