@@ -35,7 +35,9 @@ def known_effects(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
-@pytest.mark.parametrize("contour", [{}, {"scan.contour.power": 80, "scan.contour.offset": "1 um"}])
+@pytest.mark.parametrize("contour", [
+    {}, {"scan.contour.power": 80, "scan.contour.offset": "1 um", "scan.hop_time": 0},
+])
 def test_energy_and_time_of_the_scan_stay(n, contour):
     """Twelve layers of twelve lines; the last line has no pause after it."""
     job = build_job(GROUPED, {"layers.group": n, "scan.hatch": "66.666666666666667 um",
