@@ -21,7 +21,7 @@ from partsim.errors import UserError
 from partsim.output.shared_file import Rows, partial_of, reserve, seal_holds, write_shared
 from partsim.parallel import first_rank_only
 
-FORMAT = "partsim checkpoint 3"
+FORMAT = "partsim checkpoint 4"
 NAME = re.compile(r"(\d{6,})_.+\.checkpoint\.h5")
 
 Arrays = dict[str, np.ndarray]

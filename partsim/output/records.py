@@ -142,7 +142,7 @@ class Records:
     def overdue(self) -> bool:
         """Whether the last checkpoint is too long ago, by the clock of rank 0."""
         allowed = self.output.checkpoint_minutes or math.inf
-        return self.comm.bcast(perf_counter() - self.saved > allowed)
+        return self.comm.bcast(perf_counter() - self.saved > 60 * allowed)
 
     def after_stretch(self) -> None:
         """What is due when a layer has cooled."""

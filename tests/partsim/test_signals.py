@@ -116,3 +116,13 @@ def test_oldest_fields_go_with_their_entries(comm, shared_tmp):
     written = [each["name"] for each in events(shared_tmp) if each["event"] == "fields"]
     assert series == sorted(set(written))[-2:] and len(set(written)) == 3
     assert sorted(path.name for path in shared_tmp.glob("fields_*.hdf")) == series
+
+
+@pytest.mark.serial
+def test_clock_asks_for_a_checkpoint_after_minutes(comm, shared_tmp, monkeypatch):
+    job = short_job({"output.checkpoint_minutes": "2 min", "layers.stop": 1})
+    watched = run_build(comm, job, shared_tmp / "run").records
+    last = watched.saved
+    for seconds, due in ((119, False), (121, True)):
+        monkeypatch.setattr(records, "perf_counter", lambda now=last + seconds: now)
+        assert watched.overdue() == due
