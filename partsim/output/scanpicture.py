@@ -15,7 +15,8 @@ from partsim.output.panels import MM, value_range
 from partsim.output.picture import STYLE
 from partsim.part.scan import ScanPath
 
-SIZE = 6.0  # inches, the longer side
+WIDTH = 8.0  # inches
+LOWEST, HIGHEST = 2.0, 7.0  # inches, height of the figure
 JUMP = {"colors": "0.6", "linewidths": 0.3}
 MARGIN = 0.03
 LABELS = {"time": "time / ms", "power": "power / W"}
@@ -36,7 +37,9 @@ def draw(paths: Sequence[ScanPath], file: Path, title: str, colour: Colour) -> P
 
 def scan_figure(paths: Sequence[ScanPath], title: str, colour: Colour) -> Figure:
     """The paths from above in mm, equally scaled, coloured by time or power."""
-    figure = Figure(figsize=(SIZE, SIZE), layout="constrained")
+    extent = np.ptp(np.concatenate([path.ends[:, :2] for path in paths]), axis=0)
+    height = np.clip(WIDTH * extent[1] / max(extent[0], 1e-9), LOWEST, HIGHEST)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     place = figure.subplots()
     values = [colour_values(path, colour) for path in paths]
     norm = value_range(np.concatenate(values))

@@ -11,7 +11,8 @@ Inside = Callable[[np.ndarray], np.ndarray]
 USUAL_SPEED = (0.01, 20.0)  # m/s
 USUAL_POWER = (1.0, 5000.0)  # W
 USUAL_EXTENT = (1e-5, 1.0)  # m
-SAMPLES = np.linspace(0, 1, 9)[:, None, None]  # places along a segment
+# places along a segment; its ends may lie on the outline, where round-off decides
+SAMPLES = np.linspace(1e-3, 1 - 1e-3, 9)[:, None, None]
 DIGITS = 9  # decimals of a metre: places nearer than that are equal
 MILLI = 1e3
 
@@ -105,7 +106,7 @@ def leaves(path: ScanPath, on: np.ndarray, inside: Inside) -> np.ndarray:
     """Which of the segments that are on have a place outside the part, nine places each."""
     begin, end = path.ends[:-1][on], path.ends[1:][on]
     outside = np.zeros(len(on), dtype=bool)
-    points = np.round(begin + SAMPLES * (end - begin), DIGITS)
+    points = begin + SAMPLES * (end - begin)
     outside[on] = ~inside(points).all(axis=0)
     return outside
 
