@@ -36,9 +36,9 @@ run: .venv/compiled ## print the small cube on all cores and draw it, jobs/cube_
 	$(MPIRUN) -n $(RANKS) $(BIN)/partsim run jobs/cube_small.toml
 	$(BIN)/partsim render jobs/cube_small.out
 
-test: .venv/ready-dev .venv/sources ## every test on 1, 2 and 3 ranks
+test: .venv/ready-dev .venv/sources ## every test on 1 and 3 ranks, those of shared meshes on 2 as well
 	$(LIMIT) $(PYTEST)
-	$(LIMIT) $(MPIRUN) -n 2 $(PYTEST)
+	$(LIMIT) $(MPIRUN) -n 2 $(PYTEST) -m pair
 	$(LIMIT) $(MPIRUN) -n 3 $(PYTEST)
 
 lint: .venv/ready-dev ## style of the code, settings in setup.cfg

@@ -1,5 +1,6 @@
 """The text of a small, correct job, with single entries changed, added or taken away."""
 import json
+from enum import Enum
 
 SMALL = {
     "part": {"size": ["0.4 mm", "0.4 mm", "0.2 mm"]},
@@ -9,7 +10,15 @@ SMALL = {
     "layers": {"thickness": "50 um", "dwell": "20 ms"},
     "mesh": {"block": 4, "levels": 2},
 }
-REMOVED = object()
+
+
+class Removed(Enum):
+    """A word that no entry can have as its value, with the same name in every process."""
+
+    REMOVED = None
+
+
+REMOVED = Removed.REMOVED
 
 
 def job_text(changes: dict[str, object] | None = None, probes: tuple = ()) -> str:

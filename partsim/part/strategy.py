@@ -10,7 +10,6 @@ from partsim.errors import UserError
 from partsim.job import Job, Scan
 from partsim.part.hatch import line_frame, outlines, serpentine
 from partsim.part.scan import ScanPath, Vectors, joined, path_along
-from partsim.part.scanfile import file_paths
 from partsim.part.shape import Shape, flattened
 
 
@@ -27,6 +26,9 @@ def layer_paths(job: Job, shape: Shape, layer: int) -> tuple[ScanPath, ...]:
     Raises UserError where there is nothing to scan.
     """
     if job.scan.file is not None:
+        # the readers need libraries that load slowly
+        from partsim.part.scanfile import file_paths
+
         return file_paths(job, layer)
     section = shape.section(layer)
     hatching = list(field_vectors(job, section, shape.bounds, layer))

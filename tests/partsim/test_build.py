@@ -9,6 +9,8 @@ import pytest
 from partsim.parallel import world
 from tests.build_job import LAYERS, PROBES, build_job, run_build, stored
 
+pytestmark = pytest.mark.pair
+
 STAGES = {"thermal", "phase", "halo", "growth", "output"}
 ENERGIES = {
     "laser", "layers", "stored", "lost_top", "lost_plate", "adaptation", "closing_error",

@@ -15,6 +15,8 @@ from partsim.output.snapshot import write_snapshot
 from tests.blocks import share
 from tests.processes import environment_outside_mpi
 
+pytestmark = pytest.mark.pair
+
 COUNTS = {1: [11], 2: [4, 7], 3: [4, 0, 7]}
 BLOCKS = 11
 

@@ -7,6 +7,8 @@ from tests.greens import Source, kernel, temperature_rise
 from tests.manufactured import DecayingWave, lumped_rate
 from tests.order import observed_order, observed_orders
 
+pytestmark = pytest.mark.serial
+
 BEAM = Source(radius=6e-5, depth=5e-5)
 CORNER = np.array([[0, 0, 0], [1e-3, 0, 0], [1e-3, 8e-5, 0], [2e-4, 8e-5, 0]], float)
 TIMES = np.array([0, 1e-3, 1.3e-3, 2.1e-3])

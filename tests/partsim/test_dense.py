@@ -11,6 +11,8 @@ from tests.dense import STIFFNESS, Dense
 from tests.manufactured import DecayingWave, lumped_rate
 from tests.order import observed_order
 
+pytestmark = pytest.mark.serial
+
 TITANIUM = SimpleNamespace(
     density=4090.0, heat_capacity=1130.0, conductivity_powder=0.286, conductivity_melt=28.6,
     conductivity_solid=28.6, solidus=1878.0, liquidus=1928.0, emissivity=0.7, ambient=293.0,

@@ -22,6 +22,8 @@ from tests import dense_laws
 from tests.dense import Dense
 from tests.small_job import job_text
 
+pytestmark = pytest.mark.pair
+
 COMMON = {
     "plate.size": ["1.6 mm", "1.6 mm", "0.8 mm"],
     "scan.rotation": "67 deg",

@@ -6,6 +6,8 @@ from scipy.integrate import solve_ivp
 from tests import dense_laws
 from tests.order import observed_order
 
+pytestmark = pytest.mark.serial
+
 MARTENSITE, STABLE = [[0.0], [0.9], [0.0]], [[0.9], [0.0], [0.0]]
 SCHEMES = pytest.mark.parametrize("scheme", ["explicit", "crank-nicolson"])
 

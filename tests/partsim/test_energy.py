@@ -10,6 +10,8 @@ from partsim.parallel import world
 from partsim.part.strategy import layer_paths
 from tests.build_job import EXPLICIT, LAYERS, build_job, run_build
 
+pytestmark = pytest.mark.pair
+
 ADIABATIC = {
     "losses.radiation": False,
     "losses.evaporation": False,

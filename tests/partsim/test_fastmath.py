@@ -9,6 +9,8 @@ from numba import njit
 
 from partsim import fastmath
 
+pytestmark = pytest.mark.serial
+
 RANDOM = np.random.default_rng(5)
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from partsim.mesh.forest import DIRECTIONS, OCTANTS, Leaves, box_leaves, carried, morton, spread
 
+pytestmark = pytest.mark.serial
+
 DEPTH, BLOCK = 3, 4
 ROOTS = np.array([3, 2, 1])
 SIZE = ROOTS * (BLOCK << DEPTH)  # of the domain in finest cells

@@ -13,6 +13,8 @@ from partsim.units import Angle, Length, Number, Temperature, unit_of
 from tests.small_job import job_text
 from tests.wrong_jobs import CONTRADICTIONS, WRONG_ENTRIES, WRONG_PROBES
 
+pytestmark = pytest.mark.serial
+
 JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.toml"))
 
 

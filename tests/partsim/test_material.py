@@ -8,6 +8,8 @@ from partsim.job import MaterialChoice
 from partsim.part import material
 from partsim.phase.model import PhaseLaw
 
+pytestmark = pytest.mark.serial
+
 # Tables 1 to 3 of arXiv 2402.17580, in SI
 THERMAL = {
     "density": 4090, "heat_capacity": 1130, "conductivity_powder": 0.286, "conductivity_melt": 28.6,

@@ -15,6 +15,8 @@ from tests.meshes import (
 )  # fmt: skip
 from tests.trilinear import Elements
 
+pytestmark = pytest.mark.pair
+
 COMPILED_AND_PLAIN = pytest.mark.parametrize(
     "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
 )

@@ -16,6 +16,8 @@ from partsim.parallel import (
 from partsim.timers import Timers
 from tests.processes import environment_outside_mpi
 
+pytestmark = pytest.mark.pair
+
 
 def test_no_problem_raises_nothing(comm):
     raise_together(comm, None)

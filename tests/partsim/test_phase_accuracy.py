@@ -9,6 +9,8 @@ from partsim.phase import kernels
 from partsim.phase.model import PhaseLaw
 from tests.partsim.phase_reference import Point, random_history
 
+pytestmark = pytest.mark.serial
+
 LAW = PhaseLaw()
 HISTORIES = 1000 if os.environ.get("PARTSIM_FULL") else 40
 GRID, LENGTH = 0.1, 60.0  # s, of the random histories

@@ -9,6 +9,8 @@ from partsim.phase.history import run_history, substeps
 from partsim.phase.model import PhaseLaw
 from tests.partsim.phase_reference import Point, random_history
 
+pytestmark = pytest.mark.serial
+
 LAW = PhaseLaw()
 HEADER = "time,temperature\n"
 

@@ -6,6 +6,8 @@ from partsim.errors import UserError
 from partsim.phase.integrate import PhaseFields, beta, initial, make_phase_step
 from partsim.phase.model import PhaseLaw, Phases, advance, explicit_step, martensite_saturation
 
+pytestmark = pytest.mark.serial
+
 LAW = PhaseLaw()
 
 

@@ -5,6 +5,8 @@ import pytest
 from partsim.phase import kernels, model
 from partsim.phase.model import PhaseLaw, Phases
 
+pytestmark = pytest.mark.serial
+
 LAW = PhaseLaw()
 EXCESS = LAW._replace(excess=1.0)
 SCHEMES = pytest.mark.parametrize("scheme", ["explicit", "crank-nicolson"])

@@ -7,6 +7,8 @@ from partsim.errors import UserError
 from partsim.phase import model
 from partsim.phase.model import PhaseLaw, Phases
 
+pytestmark = pytest.mark.serial
+
 LAW = PhaseLaw()
 C, CB = LAW.growth_exponent, LAW.dissolution_exponent
 TABLE = [  # T, Xa_eq, Xam0, k_as, k_b

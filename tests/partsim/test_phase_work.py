@@ -6,6 +6,8 @@ from partsim.phase import kernels, rows, visits, work
 from partsim.phase.model import PhaseLaw
 from tests.counting import counted, counting
 
+pytestmark = pytest.mark.serial
+
 LAW = PhaseLaw()
 # X_as, X_am, Y, T_old, T of points that go through different sections of the code
 POINTS = {

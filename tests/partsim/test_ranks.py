@@ -12,7 +12,10 @@ from tests.build_job import (
     EXPLICIT, LAYERS, assert_close, assert_same_bits, books, build_job, run_build, stored,
 )
 
-pytestmark = pytest.mark.skipif(world().size == 1, reason="compares several ranks with one")
+pytestmark = [
+    pytest.mark.pair,
+    pytest.mark.skipif(world().size == 1, reason="compares several ranks with one"),
+]
 
 
 def table(build, name):

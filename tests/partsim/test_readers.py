@@ -9,6 +9,8 @@ from tests.scan_files import (
     ABOVE, CLI, CSV, FILES, GCODE, ORNL, POWER, SQUARE, TIMES, binary_cli, sampled_line, xypt,
 )
 
+pytestmark = pytest.mark.serial
+
 GIVEN = Given(power=200.0, speed=1.0)
 FORMAT = {"gcode": "gcode", "txt": "ornl", "cli": "cli", "csv": "csv"}
 

@@ -23,6 +23,8 @@ from tests.build_job import (
     resume_build, run_build, stored,
 )
 
+pytestmark = pytest.mark.pair
+
 SCAN = stretch(build_job(), load_shape(build_job()), 8).laser
 MOMENTS = {  # stretches and steps of the next one that are done
     "scan": (0, 30),

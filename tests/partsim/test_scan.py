@@ -12,6 +12,8 @@ from partsim.part.shape import Box, load as load_shape
 from partsim.part.strategy import layer_paths
 from tests.small_job import job_text
 
+pytestmark = pytest.mark.serial
+
 CUBE = {
     "part.size": ["10 mm", "10 mm", "10 mm"],
     "plate.size": ["16 mm", "16 mm", "0.8 mm"],

@@ -19,6 +19,8 @@ from tests.build_job import (
     stored,
 )
 
+pytestmark = pytest.mark.pair
+
 SHORT = {**EXPLICIT, "layers.stop": 2, "output.mid_scan": [], "output.every_layers": 1}
 
 

@@ -7,6 +7,8 @@ from scipy.integrate import dblquad
 from partsim.part.scan import ScanPath
 from partsim.thermal.source import Optics, add_beam, aim, beam_room, empty_beam, spread_axis
 
+pytestmark = pytest.mark.serial
+
 RADIUS, CELL = 60e-6, 50e-6
 OPTICS = Optics(RADIUS, CELL, (-1e-3, -2e-3), ((0, 80), (0, 96)))
 COMPILED_AND_PLAIN = pytest.mark.parametrize(

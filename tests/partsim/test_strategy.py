@@ -197,11 +197,14 @@ def test_layer_with_nothing_to_scan_is_told():
         check_layers(job, LEGS)
     job = parse(job_text(JOB), "job.toml")
     check_layers(job, LEGS)
-    gap = SimpleNamespace(
-        section=lambda layer: shapely.MultiPolygon() if layer == 3 else LEGS.base
-    )
-    with pytest.raises(UserError, match="layer 3 .* the part has no section there"):
-        check_layers(job, gap)
+    bars = Walls((0, 0, 4, 0.1), (0, 0.9, 4, 1)).base
+    for base, why in ((shapely.MultiPolygon(), "the part has no section there"),
+                      (bars, "no line meets the section with scan.hatch = 0.001 m")):
+        gap = SimpleNamespace(
+            section=lambda layer, base=base: base if layer == 3 else LEGS.base, bounds=LEGS.bounds
+        )
+        with pytest.raises(UserError, match=f"layer 3 .*{why}"):
+            check_layers(parse(job_text(JOB | {"scan.hatch": "1 mm"}), "job.toml"), gap)
 
 
 def test_fields_take_what_the_section_leaves_of_them():

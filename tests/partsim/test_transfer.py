@@ -15,6 +15,8 @@ from tests.meshes import (
 )  # fmt: skip
 from tests.trilinear import Elements
 
+pytestmark = pytest.mark.pair
+
 COLD = 300.0
 POWDER = {"temperature": COLD, "alpha_stable": 0.0, "martensite": 0.85, "beta_shift": 0.0}
 NODAL = ["temperature", "alpha_stable", "martensite", "beta_shift"]

@@ -10,6 +10,8 @@ from partsim import fastmath
 from partsim.errors import UserError
 from perfmodel import accuracy
 
+pytestmark = pytest.mark.serial
+
 EXACT = {
     np.exp: Decimal.exp,
     np.log: Decimal.ln,

@@ -2,10 +2,13 @@
 import importlib.util
 
 import numpy as np
+import pytest
 from numba import njit
 
 from partsim.fastmath import fma
 from perfmodel.assembly import innermost_loops, machine_code, vector_width
+
+pytestmark = pytest.mark.serial
 
 X = np.ones(8)
 

@@ -20,6 +20,8 @@ from partsim.thermal import kernels as thermal
 from partsim.work import Work
 from tests.counting import Counted, counted, counting, values
 
+pytestmark = pytest.mark.serial
+
 HERE = sys.modules[__name__]
 FMA = 2
 EXP2 = 2 + 2 + 1 + 3 * FMA + 3 * FMA + 1 + 1 + FMA + 1  # whole, f, f2, low, high, significand

@@ -9,6 +9,8 @@ from partsim.errors import UserError
 from perfmodel import machine, messages, stream
 from perfmodel.machine import Bandwidth, Machine, Peak
 
+pytestmark = pytest.mark.pair
+
 SAMPLE = Machine(
     name="sample",
     processor='A "B" \\ µ\x7f (zen)',

@@ -10,6 +10,8 @@ from perfmodel.machine import Bandwidth, Machine, Peak
 from perfmodel.messages import Exchange, Message
 from perfmodel.stream import Cache
 
+pytestmark = pytest.mark.serial
+
 MACHINE = Machine(
     name="sample", processor="A | B", cores=2, lanes=4, virtual=True,
     date=datetime.date(2025, 3, 9), command="perfmodel machine",

@@ -9,6 +9,8 @@ from partsim.errors import UserError
 from perfmodel import roofline
 from perfmodel.machine import Machine, Peak
 
+pytestmark = pytest.mark.serial
+
 MACHINE = Machine(
     name="sample", processor="zen", cores=2, lanes=4, virtual=True,
     date=datetime.date(2025, 3, 9), command="perfmodel machine",

@@ -10,6 +10,8 @@ from mpi4py import MPI
 
 from perfmodel import messages, stream
 
+pytestmark = pytest.mark.pair
+
 SEVERAL = pytest.mark.skipif(MPI.COMM_WORLD.size == 1, reason="needs two ranks")
 LANES = pytest.mark.parametrize("lanes", stream.fma_lanes())
 
