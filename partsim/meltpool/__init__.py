@@ -1,0 +1,18 @@
+"""Heat and flow of one melt pool: incompressible liquid under a moving beam, at track scale.
+
+    alloy     properties of the metal: enthalpy, temperature and conduction as functions of each other
+    source    where the beam leaves its power
+    kernels   the loops over cells
+    limits    which steps are stable
+    heat      the block of metal, shared among ranks in slabs along z, that moves with the beam
+    flow      velocity and pressure in a box around the pool
+    pressure  Poisson equations of the projection
+    shape     width, depth and length of the pool
+    track     the loop over steps
+    frames    the temperature file, its input for what follows
+    results   summary, fields for ParaView and pictures
+
+Only the half y >= 0 is computed: source, walls and flow are symmetric. Velocities are staggered: a
+component lives on the faces of cells that it crosses. Energy is measured from the alloy's lowest
+tabulated temperature and per volume; density is constant.
+"""
