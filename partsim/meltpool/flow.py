@@ -139,6 +139,10 @@ class Flow:
         kernels.divergence(self.velocity.reshape(3, -1), self.strides, out)
         return out
 
+    def fastest(self) -> float:
+        """Largest component of the velocity in m/s; ghosts, which extrapolate, do not count."""
+        return float(np.abs(self.velocity[(slice(None), *self.inner)]).max())
+
     def at_cells(self) -> np.ndarray:
         """(nz, ny, nx, 3) components x, y, z at the cell centres."""
         means = []
