@@ -84,8 +84,8 @@ class Melt(Section):
     energy: Literal["enthalpy", "apparent"] = Field(
         "enthalpy", description="the unknown: enthalpy, or temperature with an apparent capacity"
     )
-    projection: Literal["direct", "drag"] = Field(
-        "direct", description="pressure without the drag of the mushy zone, or with it (slow)"
+    projection: Literal["drag", "direct"] = Field(
+        "drag", description="whether the pressure's correction feels the drag of the mushy zone"
     )
     largest_speed: Speed = Field(5.0, gt=0, description="of the liquid, for which steps are stable")
     step: Time | None = Field(None, gt=0, description="default: nine tenths of the stable step")

@@ -14,6 +14,7 @@ from partsim.meltpool.pressure import Poisson, WeightedPoisson
 from partsim.meltpool.walls import SLIP, STICK, Wall, Walls, fill
 
 Z, Y, X = range(3)
+DRAG_REST = 0.3  # of the divergence, is left to the projection without drag
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Flow:
         self.poisson = Poisson(self.cells)
         self.inner = tuple(slice(LOW, n + LOW) for n in self.cells)
         self.started = False
+        self._drag, self._mobility = np.zeros(shape), np.zeros((3, *shape))
 
     def moved(self, cells: tuple[int, int, int], columns: int) -> "Flow":
         """The same flow in a box of other cells that begins `columns` later along x; both boxes
@@ -94,24 +96,23 @@ class Flow:
         now = np.zeros_like(self.velocity)
         flat, out = self.velocity.reshape(3, -1), now.reshape(3, -1)
         nu = self.liquid.viscosity / self.liquid.density
+        rates = (1 / self.edge, nu / self.edge**2)
         for axis in range(3):
-            kernels.accelerate(axis, flat, self.strides, np.array(self.cells), self.edge, nu,
-                               self.liquid.weight, out[axis])
+            kernels.accelerate(axis, flat, self.strides, self.cells, rates, self.liquid.weight,
+                               out[axis])
         if not self.started:
             self.before, self.started = now, True
         return now
 
     def mobility(self, dt: float, drag: np.ndarray | None) -> np.ndarray:
         """1 / (1 + dt drag) at the inner faces, the drag a mean of two cells; 0 elsewhere."""
-        out = np.zeros_like(self.velocity)
+        whole, out = self._drag, self._mobility
+        whole[self.inner] = 0.0 if drag is None else drag
+        corner = LOW * int(self.strides.sum())
         for axis in range(3):
-            inner = out[axis][self.faces(axis)]
-            if drag is None:
-                inner[...] = 1.0
-                continue
-            line = np.moveaxis(drag, axis, 0)
-            mean = np.moveaxis((line[1:] + line[:-1]) / 2, 0, axis)
-            np.divide(1.0, 1.0 + dt * mean, out=inner)
+            stride = int(self.strides[axis])
+            cells = tuple(n - (axis == other) for other, n in enumerate(self.cells))
+            kernels.mobilities(whole.ravel(), stride, dt, corner + stride, cells, out[axis])
         return out
 
     def faces(self, axis: int) -> tuple[slice, ...]:
@@ -122,13 +123,18 @@ class Flow:
 
     def project(self, dt: float, mobility: np.ndarray) -> None:
         """Subtracts (dt / rho) b grad phi, with b the mobility or 1, so that div u vanishes; adds
-        phi to the pressure."""
-        right = self.divergence()
+        phi to the pressure.
+
+        With the mobility, a few iterations leave a rest that the direct solve then removes.
+        """
         if self.liquid.keep_drag:
             weights = [mobility[axis][self.faces(axis)] for axis in range(3)]
-            potential = WeightedPoisson(weights, self.poisson).solve(right)
-        else:
-            weights, potential = [1.0, 1.0, 1.0], self.poisson.solve(right)
+            potential = WeightedPoisson(weights, self.poisson).solve(self.divergence(), DRAG_REST)
+            self.correct(dt, weights, potential)
+        self.correct(dt, [1.0, 1.0, 1.0], self.poisson.solve(self.divergence()))
+
+    def correct(self, dt: float, weights: list, potential: np.ndarray) -> None:
+        """u -= weights grad phi, p += rho phi / dt; potential phi in m/s times the cell edge."""
         for axis in range(3):
             self.velocity[axis][self.faces(axis)] -= weights[axis] * np.diff(potential, axis=axis)
         self.pressure[self.inner] += (self.liquid.density * self.edge / dt) * potential

@@ -23,21 +23,21 @@ def conduct(theta, number, energy):
     for k in range(nz):
         for j in range(ny):
             row = theta[k + 1, j + 1]
-            back, front = theta[k + 1, j], theta[k + 1, j + 2]
-            below, above = theta[k, j + 1], theta[k + 2, j + 1]
+            left, centre, right = row[:nx], row[1:nx + 1], row[2:nx + 2]
+            back, front = theta[k + 1, j, 1:nx + 1], theta[k + 1, j + 2, 1:nx + 1]
+            below, above = theta[k, j + 1, 1:nx + 1], theta[k + 2, j + 1, 1:nx + 1]
             out = energy[k, j]
             for i in range(nx):
-                ring = back[i + 1] + front[i + 1] + below[i + 1] + above[i + 1]
-                out[i] += number * (row[i] + row[i + 2] + ring - 6.0 * row[i + 1])
+                around = left[i] + right[i] + back[i] + front[i] + below[i] + above[i]
+                out[i] += number * (around - 6.0 * centre[i])
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def piece_of(value, column, table):
     """Row of the table whose piece holds the value; rows begin at their `column`."""
     piece = 0
     for row in range(1, table.shape[0]):
-        if value >= table[row, column]:
-            piece = row
+        piece += value >= table[row, column]
     return piece
 
 
@@ -50,12 +50,15 @@ def temperatures(energy, table, temperature, theta):
     nz, ny, nx = energy.shape
     for k in range(nz):
         for j in range(ny):
+            e, T, conduction = energy[k, j], temperature[k, j], theta[k + 1, j + 1, 1:nx + 1]
             for i in range(nx):
-                row = table[piece_of(energy[k, j, i], 1, table)]
-                y = energy[k, j, i] - row[1]
-                x = 2.0 * y / (row[2] + np.sqrt(row[2] * row[2] + 2.0 * row[3] * y))
-                temperature[k, j, i] = row[0] + x
-                theta[k + 1, j + 1, i + 1] = row[4] + x * (row[5] + 0.5 * row[6] * x)
+                piece = piece_of(e[i], 1, table)
+                y, c = e[i] - table[piece, 1], table[piece, 2]
+                x = 2.0 * y / (c + np.sqrt(c * c + 2.0 * table[piece, 3] * y))
+                T[i] = table[piece, 0] + x
+                conduction[i] = table[piece, 4] + x * (
+                    table[piece, 5] + 0.5 * table[piece, 6] * x
+                )
 
 
 @njit(cache=True)
@@ -89,6 +92,12 @@ def face_value(velocity, far_low, low, high, far_high, weight):
     return 0.5 * (weight * (low + high) + (1.0 - weight) * (3.0 * up - far))
 
 
+@njit(cache=True, inline="always")
+def row_of(values, first, count):
+    """`count` values of a flat array from `first` on: loops over slices become vector code."""
+    return values[first:first + count]
+
+
 @njit(cache=True)
 def transport(field, velocity, strides, plane, weight, out):
     """out = -h div(u field) in planes of cells from `plane` on, field at the cells.
@@ -105,48 +114,48 @@ def transport(field, velocity, strides, plane, weight, out):
             row[:] = 0.0
             for axis in range(3):
                 s, u = strides[axis], velocity[axis]
+                v0, v1 = row_of(u, first, nx), row_of(u, first + s, nx)
+                a, b = row_of(field, first - 2 * s, nx), row_of(field, first - s, nx)
+                c = row_of(field, first, nx)
+                d, e = row_of(field, first + s, nx), row_of(field, first + 2 * s, nx)
                 for i in range(nx):
-                    n = first + i
-                    v0, v1 = u[n], u[n + s]
-                    lower = face_value(
-                        v0, field[n - 2 * s], field[n - s], field[n], field[n + s], weight
-                    )
-                    upper = face_value(
-                        v1, field[n - s], field[n], field[n + s], field[n + 2 * s], weight
-                    )
-                    row[i] += v0 * lower - v1 * upper
+                    lower = face_value(v0[i], a[i], b[i], c[i], d[i], weight)
+                    upper = face_value(v1[i], b[i], c[i], d[i], e[i], weight)
+                    row[i] += v0[i] * lower - v1[i] * upper
 
 
 @njit(cache=True)
-def accelerate(axis, velocity, strides, cells, edge, viscosity, weight, out):
+def accelerate(axis, velocity, strides, cells, rates, weight, out):
     """out = -div(u u_axis) + viscosity lap u_axis on the inner faces of one component.
 
-    velocity  (3, N)  m/s, flat, with ghosts   edge       m, of a cell
-    out       (N,)    m/s^2                    viscosity  m^2/s, kinematic
+    velocity  (3, N)  m/s, flat, with ghosts       rates  1 / h in 1/m and viscosity / h^2 in 1/s
+    out       (N,)    m/s^2
 
     The velocity that carries is the mean of the two cells beside the face.
     """
-    c, own = velocity[axis], strides[axis]
+    values, own = velocity[axis], strides[axis]
     start = LOW * (strides[0] + strides[1] + strides[2]) + own
     nz = cells[0] - (axis == 0)
     ny = cells[1] - (axis == 1)
     nx = cells[2] - (axis == 2)
-    diffusion = viscosity / edge**2
     for k in range(nz):
         for j in range(ny):
             first = start + k * strides[0] + j * strides[1]
-            row = out[first:first + nx]
+            row = row_of(out, first, nx)
             row[:] = 0.0
             for other in range(3):
                 s, u = strides[other], velocity[other]
+                low, low_own = row_of(u, first, nx), row_of(u, first - own, nx)
+                high, high_own = row_of(u, first + s, nx), row_of(u, first + s - own, nx)
+                a, b = row_of(values, first - 2 * s, nx), row_of(values, first - s, nx)
+                c = row_of(values, first, nx)
+                d, e = row_of(values, first + s, nx), row_of(values, first + 2 * s, nx)
                 for i in range(nx):
-                    n = first + i
-                    v0 = 0.5 * (u[n] + u[n - own])
-                    v1 = 0.5 * (u[n + s] + u[n + s - own])
-                    lower = face_value(v0, c[n - 2 * s], c[n - s], c[n], c[n + s], weight)
-                    upper = face_value(v1, c[n - s], c[n], c[n + s], c[n + 2 * s], weight)
-                    row[i] += (v0 * lower - v1 * upper) / edge
-                    row[i] += diffusion * (c[n - s] - 2.0 * c[n] + c[n + s])
+                    v0, v1 = 0.5 * (low[i] + low_own[i]), 0.5 * (high[i] + high_own[i])
+                    lower = face_value(v0, a[i], b[i], c[i], d[i], weight)
+                    upper = face_value(v1, b[i], c[i], d[i], e[i], weight)
+                    row[i] += rates[0] * (v0 * lower - v1 * upper)
+                    row[i] += rates[1] * (b[i] - 2.0 * c[i] + d[i])
 
 
 @njit(cache=True)
@@ -158,9 +167,13 @@ def predict(component, now, before, pressure, mobility, stride, factors):
     factors                 dt / 2 and dt / (rho h)
     """
     half, push = factors
-    for n in range(stride, component.size):
-        force = half * (3.0 * now[n] - before[n]) - push * (pressure[n] - pressure[n - stride])
-        component[n] = (component[n] + force) * mobility[n]
+    count = component.size - stride
+    u, m = component[stride:], mobility[stride:]
+    new, old = now[stride:], before[stride:]
+    upper, lower = pressure[stride:], pressure[:count]
+    for n in range(count):
+        force = half * (3.0 * new[n] - old[n]) - push * (upper[n] - lower[n])
+        u[n] = (u[n] + force) * m[n]
 
 
 @njit(cache=True)
@@ -168,11 +181,31 @@ def divergence(velocity, strides, out):
     """out = h div u in the cells (nz, ny, nx)."""
     nz, ny, nx = out.shape
     start = LOW * (strides[0] + strides[1] + strides[2])
-    u, v, w = velocity[2], velocity[1], velocity[0]
     for k in range(nz):
         for j in range(ny):
             first = start + k * strides[0] + j * strides[1]
-            for i in range(nx):
-                n = first + i
-                across = v[n + strides[1]] - v[n] + w[n + strides[0]] - w[n]
-                out[k, j, i] = u[n + 1] - u[n] + across
+            row = out[k, j]
+            row[:] = 0.0
+            for axis in range(3):
+                low = row_of(velocity[axis], first, nx)
+                high = row_of(velocity[axis], first + strides[axis], nx)
+                for i in range(nx):
+                    row[i] += high[i] - low[i]
+
+
+@njit(cache=True)
+def mobilities(drag, stride, step, start, cells, out):
+    """out = 1 / (1 + dt (drag of the two cells beside a face) / 2) on inner faces.
+
+    drag   (N,)  1/s, flat, with ghosts     start  index of the first inner face
+    cells  (3,)  number of inner faces along z y x; stride is that of the axis that they cross
+    out    (nz+5, ny+5, nx+5)
+    """
+    flat = out.ravel()
+    for k in range(cells[0]):
+        for j in range(cells[1]):
+            first = start + k * out.shape[1] * out.shape[2] + j * out.shape[2]
+            row = row_of(flat, first, cells[2])
+            upper, lower = row_of(drag, first, cells[2]), row_of(drag, first - stride, cells[2])
+            for i in range(cells[2]):
+                row[i] = 1.0 / (1.0 + 0.5 * step * (upper[i] + lower[i]))

@@ -4,8 +4,7 @@ import numpy as np
 from scipy.fft import dctn, idctn
 from scipy.sparse.linalg import LinearOperator, cg
 
-TOLERANCE = 1e-13
-MOST_ITERATIONS = 2000
+MOST_ITERATIONS = 500
 
 
 class Poisson:
@@ -48,8 +47,11 @@ class WeightedPoisson:
             line[1:] -= passed
         return out
 
-    def solve(self, f: np.ndarray) -> np.ndarray:
-        """phi with a residual below 1e-13 of f. Raises ArithmeticError where that takes too long."""
+    def solve(self, f: np.ndarray, tolerance: float) -> np.ndarray:
+        """phi whose residual is below a tolerance times f, in the Euclidean norm.
+
+        Raises ArithmeticError where that takes too long.
+        """
         size = f.size
 
         def flat(action):
@@ -58,7 +60,7 @@ class WeightedPoisson:
             )
 
         phi, left = cg(
-            flat(self.apply), -(f - f.mean()).ravel(), rtol=TOLERANCE, maxiter=MOST_ITERATIONS,
+            flat(self.apply), -(f - f.mean()).ravel(), rtol=tolerance, maxiter=MOST_ITERATIONS,
             M=flat(self.exact.solve),
         )
         if left:

@@ -183,7 +183,7 @@ class TrackRun:
         temperature = self.block.gathered(self.block.temperature, self.box)
         melted = (temperature - alloy.solidus) / (alloy.liquidus - alloy.solidus)
         liquid = np.clip(melted, 0.0, 1.0)
-        drag = alloy.drag_rate * (1 - liquid)**2 / (liquid**3 + alloy.drag_floor)
+        drag = alloy.drag_rate * (1 - liquid)**2 / (liquid * liquid * liquid + alloy.drag_floor)
         pull = surface_pull(temperature[-1], liquid[-1], alloy.surface_tension_slope)
         slope = {axis: value / alloy.viscosity for axis, value in pull.items()}
         self.flow.step(self.dt, pool_walls(slope), drag)
