@@ -111,6 +111,19 @@ def render(run_folder: RunFolder, output: Output = None) -> None:
 
 
 @app.command()
+def melt(job: JobFile, output: Output = None) -> None:
+    """Heat and flow of one track's melt pool. Default of --output: JOB ending in .out."""
+    from partsim import trackjob
+
+    inputs = agreed(trackjob.load, job)
+    folder = output or job.with_suffix(".out")
+    agreed(make_writable, folder)
+    from partsim.meltpool.melt import melt as melt_track
+
+    melt_track(parallel.world(), inputs, folder)
+
+
+@app.command()
 def phases(
     history: Annotated[
         Path, typer.Argument(metavar="HISTORY.csv", help="Columns time (s) and temperature (K).")

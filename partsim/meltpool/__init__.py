@@ -1,6 +1,7 @@
 """Heat and flow of one melt pool: incompressible liquid under a moving beam, at track scale.
 
-    alloy     properties of the metal: enthalpy, temperature and conduction as functions of each other
+    alloy     properties of the metal: enthalpy and conduction as functions of temperature
+    check     contradictions in a job, told before it runs
     source    where the beam leaves its power
     kernels   the loops over cells
     limits    which steps are stable
@@ -9,8 +10,11 @@
     pressure  Poisson equations of the projection
     shape     width, depth and length of the pool
     track     the loop over steps
-    frames    the temperature file, its input for what follows
-    results   summary, fields for ParaView and pictures
+    walls     ghost layers behind the walls of the box
+    frames    the temperature file, which the growth of grains reads
+    fields    temperature and velocity around the pool for ParaView
+    picture   the same in three cuts
+    melt      from the job to the files, and their summary
 
 Only the half y >= 0 is computed: source, walls and flow are symmetric. Velocities are staggered: a
 component lives on the faces of cells that it crosses. Energy is measured from the alloy's lowest

@@ -1,8 +1,8 @@
 """The metal of a melt pool: what its energy tells about temperature and conduction, in closed form.
 
 Heat capacity and conductivity are linear in temperature between two temperatures and constant
-outside; melting adds the latent heat evenly between solidus and liquidus. Energy per volume e(T) and
-the integral of the conductivity theta(T) are therefore quadratic between a few knots.
+outside; melting adds the latent heat evenly between solidus and liquidus. Energy per volume e(T)
+and the integral of the conductivity theta(T) are therefore quadratic between a few knots.
 """
 
 from importlib import resources
@@ -68,8 +68,8 @@ class Alloy(Section):
     def table(self) -> np.ndarray:
         """(n, 7) the quadratic pieces of e and theta for partsim.meltpool.kernels.
 
-        Columns T_0, e_0, c, dc/dT, theta_0, k, dk/dT: in its piece, with x = T - T_0, e = e_0 + c x +
-        dc/dT x^2 / 2 (J/m^3) and theta = theta_0 + k x + dk/dT x^2 / 2 (W/m). The first row also
+        Columns T_0, e_0, c, dc/dT, theta_0, k, dk/dT: in its piece, with x = T - T_0, e = e_0 +
+        c x + dc/dT x^2 / 2 (J/m^3) and theta = theta_0 + k x + dk/dT x^2 / 2 (W/m). The first row also
         serves below its knot; e and theta are zero at the lowest tabulated temperature.
         """
         low, high = self.lowest_temperature, self.highest_temperature
@@ -89,7 +89,8 @@ class Alloy(Section):
 def load(choice: MaterialChoice, base: Path | str = ".") -> Alloy:
     """The alloy of the package by its name, or of a file relative to the folder `base`.
 
-    Raises UserError for an unknown name, and for a file that is missing, malformed or contradictory.
+    Raises UserError for an unknown name, and for a file that is missing, malformed or
+    contradictory.
     """
     if choice.file is None:
         where, text = _shipped(str(choice.name))

@@ -14,7 +14,7 @@ REACH = 3.0  # beam radii; exp(-18) of the intensity is left there
 
 
 def normalised_enthalpy(job: TrackJob, alloy: Alloy) -> float:
-    """K = eta P / (pi rho c (T_l - T_0) sqrt(alpha v r^3)), the energy density over that of melting."""
+    """K = eta P / (pi rho c (T_l - T_0) sqrt(alpha v r^3)): energy density over that of melting."""
     law, laser = job.source, job.laser
     rise = alloy.liquidus - job.track.initial_temperature
     spread = math.sqrt(law.diffusivity * laser.speed * laser.radius**3)
