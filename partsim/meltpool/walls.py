@@ -14,8 +14,9 @@ class Wall:
     """What a wall that nothing passes does to the velocities along it.
 
     kind   STICK: they vanish at the wall, SLIP: their normal derivative does
-    slope  by axis of the component, derivative of a SLIP wall's velocity along +axis of the wall,
-           times the cell edge, in m/s; a number or an array over the wall (padded as the arrays)
+    slope  by axis of the component, in m/s, a number or an array over the wall (padded as the
+           arrays). On a SLIP wall: the derivative along the wall's axis, times the cell edge. On a
+           STICK wall at the upper side: twice the velocity of the wall
     """
 
     kind: int
