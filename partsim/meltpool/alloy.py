@@ -69,8 +69,8 @@ class Alloy(Section):
         """(n, 7) the quadratic pieces of e and theta for partsim.meltpool.kernels.
 
         Columns T_0, e_0, c, dc/dT, theta_0, k, dk/dT: in its piece, with x = T - T_0, e = e_0 +
-        c x + dc/dT x^2 / 2 (J/m^3) and theta = theta_0 + k x + dk/dT x^2 / 2 (W/m). The first row also
-        serves below its knot; e and theta are zero at the lowest tabulated temperature.
+        c x + dc/dT x^2 / 2 (J/m^3) and theta = theta_0 + k x + dk/dT x^2 / 2 (W/m). The first row
+        also serves below its knot; e and theta are zero at the lowest tabulated temperature.
         """
         low, high = self.lowest_temperature, self.highest_temperature
         knots = np.unique([low, self.solidus, self.liquidus, high])

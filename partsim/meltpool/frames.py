@@ -1,7 +1,8 @@
 """The temperature file of one track: what is hot, frame by frame, in one HDF5 file.
 
 Attributes: format, cell (m, edge h), initial_temperature, solidus, liquidus (K), power (W,
-nominal), absorbed_power (W), speed (m/s), length (m, of the track), duration (s, laser on), job (text).
+nominal), absorbed_power (W), speed (m/s), length (m, of the track), duration (s, laser on), job
+(text).
 Datasets, with n frames of one shape:
 
     time         (n,)             s, from when the laser starts; goes on after `duration`
@@ -11,7 +12,8 @@ Datasets, with n frames of one shape:
                                   attribute tells
 
 x runs along the scan from the beam's start, y from the centre line, z up from the top surface.
-Cell (i, j, k) has its centre at ((i + 1/2) h, (j + 1/2) h, (k + 1/2) h); the uppermost cells have k = -1.
+Cell (i, j, k) has its centre at ((i + 1/2) h, (j + 1/2) h, (k + 1/2) h); the uppermost cells have
+k = -1.
 """
 
 from dataclasses import dataclass, field
