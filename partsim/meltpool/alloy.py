@@ -65,6 +65,14 @@ class Alloy(Section):
         T = np.array([self.lowest_temperature, self.highest_temperature])
         return float(np.max(self.conductivity_at(T) / self.capacity(T)))
 
+    def integrals(self, temperature: float) -> tuple[float, float]:
+        """e in J/m^3 and theta in W/m at a temperature in K."""
+        table = self.table()
+        row = table[np.searchsorted(table[1:, 0], temperature, side="right")]
+        x = temperature - row[0]
+        return (float(row[1] + x * (row[2] + x * row[3] / 2)),
+                float(row[4] + x * (row[5] + x * row[6] / 2)))
+
     def table(self) -> np.ndarray:
         """(n, 7) the quadratic pieces of e and theta for partsim.meltpool.kernels.
 

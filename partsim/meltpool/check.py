@@ -1,6 +1,7 @@
 """Checks of a job before its melt pool is computed, and of the pool after its track."""
 
 from partsim.meltpool.alloy import Alloy
+from partsim.meltpool.conduction import pool_width
 from partsim.meltpool.heat import FROZEN, block_shape
 from partsim.meltpool.limits import step_of
 from partsim.meltpool.source import REACH, beam
@@ -8,6 +9,7 @@ from partsim.schema import require
 from partsim.trackjob import TrackJob
 
 LEAST_CELLS = 10  # across a pool
+EXPECTED = 0.7  # of a pool's width, at least, is what the closed form of conduction tells
 WARM_BOTTOM = 50.0  # K
 # energy, temperature, conduction, and as much again for the frames and the box of the flow
 BYTES_PER_CELL = 60
@@ -34,7 +36,9 @@ def check(job: TrackJob, alloy: Alloy) -> None:
             f"larger: {nz * ny * nx:.3g} cells need more than {MOST_BYTES / 1e9:g} GB")
     require(min(nz, ny) >= 4, "domain.cell", f"{domain.cell:g} m",
             "at most an eighth of domain.width and a quarter of domain.depth")
-    beam(job, alloy)
+    source = beam(job, alloy)
+    expected = pool_width(source, laser.speed, alloy, track.initial_temperature)
+    check_resolved(job, expected / EXPECTED)
     step_of(job, alloy)
 
 
@@ -43,5 +47,5 @@ def check_resolved(job: TrackJob, width: float) -> None:
     cell = job.domain.cell
     require(width > 0, "laser.power", f"{job.laser.power:g} W", "high enough to melt the metal")
     require(width >= LEAST_CELLS * cell, "domain.cell", f"{cell:g} m",
-            f"at most {width / LEAST_CELLS:.3g} m: the pool is {width:.3g} m wide and needs "
-            f"{LEAST_CELLS} cells")
+            f"at most {width / LEAST_CELLS:.3g} m: a pool {width:.3g} m wide needs "
+            f"{LEAST_CELLS} cells across")

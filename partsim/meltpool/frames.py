@@ -62,6 +62,18 @@ class Frames:
         whole = np.pad(box, ((nz, 0), (0, ny), (0, nx)), mode="edge")
         return np.concatenate([whole[:, ::-1], whole], axis=1)
 
+    def melted(self, liquidus: float) -> int:
+        """How many cells of both halves were above the liquidus in at least one frame."""
+        nz, ny, _ = self.shape()
+        start = min(self.firsts)
+        end = max(first + box.shape[2] for first, box in zip(self.firsts, self.boxes))
+        ever = np.zeros((nz, ny, end - start), bool)
+        for first, box in zip(self.firsts, self.boxes):
+            deep, wide, long = box.shape
+            left = first - start
+            ever[nz - deep:, :wide, left:left + long] |= box > liquidus
+        return 2 * int(ever.sum())
+
     def corners(self) -> np.ndarray:
         """(n, 3) x y z index of the first cell of each frame."""
         nz, ny, _ = self.shape()

@@ -41,9 +41,11 @@ def melt(comm, job: TrackJob, folder: Path) -> dict:
     check_resolved(job, pool["width"])
     seen = fields.pool_fields(run)
     run.cool(watch)
-    result = summary(run, pool) | {"wall_seconds": perf_counter() - begin}
-    header = file_header(run)
-    first_rank_only(comm, lambda: write(folder, run, seen, header, result))
+    result, header = summary(run, pool), file_header(run)
+    first_rank_only(comm, lambda: write_fields(folder, run, seen, header))
+    result |= speed(result, comm.bcast(perf_counter() - begin))
+    text = json.dumps(result, indent=2) + "\n"
+    first_rank_only(comm, lambda: replace_text(folder / SUMMARY, text))
     tell(comm, result)
     return result
 
@@ -101,24 +103,33 @@ def file_header(run: TrackRun) -> dict:
     }
 
 
-def write(folder: Path, run: TrackRun, seen, header: dict, result: dict) -> None:
-    """All files of a run; on rank 0."""
+def write_fields(folder: Path, run: TrackRun, seen: fields.PoolFields | None, header: dict) -> None:
+    """Temperature file, and fields and picture of a pool; on rank 0."""
     frames.write(folder / TEMPERATURE, run.frames, header)
     if seen is not None:
         fields.write_vtkhdf(folder / FIELDS, seen)
         picture.draw(folder / PICTURE, seen, run.alloy)
-    replace_text(folder / SUMMARY, json.dumps(result, indent=2) + "\n")
+
+
+def speed(result: dict, seconds: float) -> dict:
+    """How fast a run of so many seconds of wall time was."""
+    stages = sum(result["stage_seconds"].values())
+    return {
+        "wall_seconds": seconds,
+        "cell_updates_per_second": result["cells"] * result["steps"] / stages,
+        "melted_cells_per_second": result["melted_cells"] / seconds,
+    }
 
 
 def summary(run: TrackRun, pool: dict) -> dict:
     """What the run did, as one dictionary; collective."""
     block, seen, comm = run.block, run.extremes, run.block.comm
     energy = global_sum(comm, block.account.absorbed.value)
-    seconds = run.timers.reduced(comm)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     bottom = global_max(comm, block.temperature[0] if block.planes.start == 0 else np.array([]))
     return {
         "cells": int(np.prod(block.shape)),
+        "melted_cells": run.frames.melted(run.alloy.liquidus),
         "steps": run.steps,
         "step_seconds": run.dt,
         "stable_step_seconds": step_limit(run.job, run.alloy),
@@ -135,8 +146,7 @@ def summary(run: TrackRun, pool: dict) -> dict:
         "largest_speed_of_solid": seen.solid_speed,
         "divergence": seen.divergence,
         "frames": len(run.frames.times),
-        "stage_seconds": seconds,
-        "cell_updates_per_second": run.cell_updates / sum(seconds.values()),
+        "stage_seconds": run.timers.reduced(comm),
         "peak_memory_bytes": comm.allreduce(memory),
         "ranks": comm.size,
         "version": __version__,

@@ -50,7 +50,6 @@ class TrackRun:
         self.flow: Flow | None = None
         self.steps, self.moved = 0, 0
         self.frames, self.extremes, self.timers = Frames(), Extremes(), Timers()
-        self.cell_updates = 0
 
     @property
     def time(self) -> float:
@@ -116,7 +115,6 @@ class TrackRun:
         with self.timers("heat"):
             self.block.advance(self.dt, change, self.beam if on else None, centre)
         self.steps += 1
-        self.cell_updates += int(np.prod(self.block.shape))
 
     def keep_up(self, centre: float) -> None:
         """Moves the block while the beam is nearer to its front than domain.margin."""
