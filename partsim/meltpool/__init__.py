@@ -3,7 +3,8 @@
     alloy       properties of the metal: enthalpy and conduction as functions of temperature
     check       contradictions in a job, told before it runs
     source      where the beam leaves its power
-    conduction  how wide a pool will about be
+    conduction  a pool by conduction alone, in closed form
+    calibrate   absorptivity and depth of the source from measured pools
     kernels     the loops over cells
     limits      which steps are stable
     heat        the block of metal, shared among ranks in slabs along z, that moves with the beam

@@ -1,7 +1,7 @@
 """Checks of a job before its melt pool is computed, and of the pool after its track."""
 
 from partsim.meltpool.alloy import Alloy
-from partsim.meltpool.conduction import pool_width
+from partsim.meltpool.conduction import mean_metal, pool_width
 from partsim.meltpool.heat import FROZEN, block_shape
 from partsim.meltpool.limits import step_of
 from partsim.meltpool.source import REACH, beam
@@ -37,7 +37,8 @@ def check(job: TrackJob, alloy: Alloy) -> None:
     require(min(nz, ny) >= 4, "domain.cell", f"{domain.cell:g} m",
             "at most an eighth of domain.width and a quarter of domain.depth")
     source = beam(job, alloy)
-    expected = pool_width(source, laser.speed, alloy, track.initial_temperature)
+    metal = mean_metal(alloy, track.initial_temperature, alloy.liquidus)
+    expected = pool_width(source, laser.speed, metal)
     check_resolved(job, expected / EXPECTED)
     step_of(job, alloy)
 

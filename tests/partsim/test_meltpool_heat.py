@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from partsim.job import MaterialChoice
 from partsim.meltpool import alloy as alloys
 from partsim.meltpool import kernels
-from partsim.meltpool.conduction import pool_width
+from partsim.meltpool.conduction import mean_metal, pool
 from partsim.meltpool.heat import HALVES, Block, insulate
 from partsim.meltpool.limits import step_of
 from partsim.meltpool.source import Beam, beam, normalised_enthalpy
@@ -119,17 +119,26 @@ def test_moving_beam_second_order(comm):
 
 
 @pytest.mark.serial
-def test_expected_width():
-    """The closed form of conduction, from Green's function of a long track."""
+def test_pool_of_conduction():
+    """Its edges are at the liquidus of a long track, from Green's function."""
     law = PLAIN.model_copy(update={"liquidus": 1700.0, "solidus": 1600.0})
     source = Beam(40.0, 4e-5, 3e-5)
-    width = pool_width(source, 0.8, law, 300.0)
-    x = np.linspace(-6e-5, 2e-5, 41)
-    points = np.column_stack([2e-3 + x, np.full(41, width / 2), np.zeros(41)])
+    found = pool(source, 0.8, mean_metal(law, 300.0, 1700.0))
+    x = np.linspace(-4e-4, 6e-5, 231)
+    lines = [(x, found.width / 2, 0.0), (x, 0.0, -found.depth), (x, 0.0, 0.0)]
     path = np.array([[0, 0, 0], [2e-3, 0, 0]]), np.array([0, 2.5e-3]), np.array([40.0])
-    rise = temperature_rise(points, 2.5e-3, path, Source(4e-5, 3e-5, 30.0, 4.8e6), 1e-3)
-    assert rise.max() == pytest.approx(1400.0, rel=2e-3)
-    assert pool_width(Beam(1.0, 4e-5, 3e-5), 0.8, law, 300.0) == 0.0
+    side, bottom, middle = (
+        temperature_rise(np.column_stack(np.broadcast_arrays(2e-3 + x, y, z)), 2.5e-3, path,
+                         Source(4e-5, 3e-5, 30.0, 4.8e6), 1e-3)
+        for x, y, z in lines
+    )
+    assert side.max() == pytest.approx(1400.0, rel=2e-3)
+    assert bottom.max() == pytest.approx(1400.0, rel=2e-3)
+    peak = middle.argmax()
+    back = np.interp(1400.0, middle[:peak], x[:peak])
+    front = np.interp(-1400.0, -middle[peak:], x[peak:])
+    assert found.length == pytest.approx(front - back, rel=3e-3)
+    assert pool(Beam(1.0, 4e-5, 3e-5), 0.8, mean_metal(law, 300.0, 1700.0)) == (0.0, 0.0, 0.0)
 
 
 def test_surface_losses_are_booked(comm):

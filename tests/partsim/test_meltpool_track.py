@@ -88,7 +88,7 @@ def test_fields_open_in_paraview(track):
     assert np.array_equal(grid.cell_data["temperature"], T.ravel())
     z, y, x = np.unravel_index(T.argmax(), T.shape)
     place = grid.cell_centers().points[T.argmax()]
-    assert place == pytest.approx([1.2e-4, 4e-6, -8e-6 * (T.shape[0] - z - 0.5)], abs=2e-5)
+    assert place == pytest.approx([1e-4, 4e-6, -8e-6 * (T.shape[0] - z - 0.5)], abs=2e-5)
 
 
 def test_picture_is_drawn(track):
