@@ -11,6 +11,7 @@ are means between the initial temperature and that of the pool's edge, latent he
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +21,11 @@ from scipy.special import erf
 from partsim.meltpool.alloy import Alloy
 from partsim.meltpool.source import Beam
 
-AGES = np.geomspace(1e-4, 1e4, 400)  # of heat, in r^2 / a
+AGES = np.geomspace(1e-4, 1e3, 160)  # of heat, in r^2 / a
 # behind the beam in r, where the hottest place of a line along the track is sought
-PLACES = np.concatenate([[0.0], np.geomspace(0.05, 200.0, 80)])
-FAR = 1000.0  # beam radii, no pool reaches as far
-ACCURACY = 1e-5
+PLACES = np.concatenate([[0.0], np.geomspace(0.1, 100.0, 30)])
+FAR = 300.0  # beam radii, no pool reaches as far
+ACCURACY = 1e-4
 
 
 class Metal(NamedTuple):
@@ -53,17 +54,27 @@ def pool(beam: Beam, speed: float, metal: Metal) -> Pool:
     """The pool of a beam that moves at speed m/s: widest and deepest over its length."""
     if excess(beam, speed, metal, (0.0, 0.0)) <= 0:
         return Pool(0.0, 0.0, 0.0)
-    far = FAR * beam.radius
-    depth = brentq(lambda z: excess(beam, speed, metal, (0.0, z)), 0.0, far, rtol=ACCURACY)
-    return Pool(pool_width(beam, speed, metal), depth, pool_length(beam, speed, metal))
+    return Pool(*(size(beam, speed, metal) for size in (pool_width, pool_depth, pool_length)))
 
 
 def pool_width(beam: Beam, speed: float, metal: Metal) -> float:
     """Width in m of the pool at the surface."""
-    if excess(beam, speed, metal, (0.0, 0.0)) <= 0:
+    return 2 * edge_of(lambda y: excess(beam, speed, metal, (y, 0.0)), beam.radius)
+
+
+def pool_depth(beam: Beam, speed: float, metal: Metal) -> float:
+    """Depth in m of the pool under the middle of the track."""
+    return edge_of(lambda z: excess(beam, speed, metal, (0.0, z)), beam.radius)
+
+
+def edge_of(above: Callable[[float], float], first: float) -> float:
+    """Where a falling function becomes negative, 0 where it is so at 0; first is a first guess."""
+    if above(0.0) <= 0:
         return 0.0
-    return 2 * brentq(
-        lambda y: excess(beam, speed, metal, (y, 0.0)), 0.0, FAR * beam.radius, rtol=ACCURACY)
+    far = first
+    while above(far) > 0:
+        far *= 1.5
+    return brentq(above, 0.0, far, rtol=ACCURACY)
 
 
 def pool_length(beam: Beam, speed: float, metal: Metal) -> float:

@@ -8,19 +8,19 @@ from scipy.special import erf
 
 from partsim.errors import UserError
 from partsim.meltpool.alloy import Alloy
-from partsim.trackjob import Source, TrackJob
+from partsim.trackjob import Source, TrackJob, TrackLaser
 
 REACH = 3.0  # beam radii; exp(-18) of the intensity is left there
 
 
-def normalised_enthalpy(job: TrackJob, alloy: Alloy) -> float:
-    """K = eta P / (pi rho c (T_l - T_0) sqrt(alpha v r^3)): energy density over that of melting."""
-    law, laser = job.source, job.laser
-    rise = alloy.liquidus - job.track.initial_temperature
+def normalised_enthalpy(law: Source, laser: TrackLaser, alloy: Alloy, initial: float) -> float:
+    """K = eta P / (pi rho c (T_l - T_0) sqrt(alpha v r^3)): energy density over that of melting.
+
+    initial  K, T_0
+    """
     spread = math.sqrt(law.diffusivity * laser.speed * laser.radius**3)
-    return law.absorptivity * laser.power / (
-        math.pi * alloy.density * law.heat_capacity * rise * spread
-    )
+    melting = alloy.density * law.heat_capacity * (alloy.liquidus - initial)
+    return law.absorptivity * laser.power / (math.pi * melting * spread)
 
 
 def depth(job: TrackJob, alloy: Alloy) -> float:
@@ -31,7 +31,7 @@ def depth(job: TrackJob, alloy: Alloy) -> float:
     law: Source = job.source
     found = law.depth
     if found is None:
-        enthalpy = normalised_enthalpy(job, alloy)
+        enthalpy = normalised_enthalpy(law, job.laser, alloy, job.track.initial_temperature)
         found = law.depth_scale * (law.depth_slope * enthalpy - law.depth_offset)
     if found <= 0:
         raise UserError(

@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from mpi4py import MPI
 
 from partsim.job import MaterialChoice
 from partsim.meltpool import alloy as alloys
@@ -119,3 +120,13 @@ def test_energy_that_goes_astray(comm, entries, low, high):
     """Enthalpy keeps energy with each scheme; the apparent heat capacity does not."""
     run = run_of(comm, {"flow": True} | entries, 90)
     assert run.flow is not None and low <= run.block.imbalance() < high
+
+
+def test_any_number_of_ranks_gives_the_same(comm):
+    """To 1e-9: the flow is the same on all ranks, heat is shared."""
+    shared, alone = (run_of(ranks, {"flow": True}, 70) for ranks in (comm, MPI.COMM_SELF))
+    assert shared.flow is not None and shared.flow.fastest() > 0
+    own = alone.block.energy[shared.block.planes.start:shared.block.planes.stop]
+    assert shared.block.energy == pytest.approx(own, rel=1e-9)
+    assert shared.flow.velocity == pytest.approx(alone.flow.velocity, rel=1e-9, abs=1e-9)
+    assert shared.block.imbalance() == pytest.approx(alone.block.imbalance(), abs=1e-12)
