@@ -36,6 +36,9 @@ STAGES = {
     "grouped_scan": 6,
     "info": 6,
     "scancheck": 6,
+    "export": 6,
+    "files": 6,
+    "validation": 6,
     "command": 7,
     "__main__": 7,
 }
