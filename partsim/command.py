@@ -23,7 +23,7 @@ from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
 from partsim.part import material, shape
 from partsim.part.strategy import check_layers
-from partsim.units import Power, Speed, unit_of
+from partsim.units import Power, Speed, Temperature, unit_of
 
 Result = TypeVar("Result")
 
@@ -124,6 +124,42 @@ def render(run_folder: RunFolder, output: Output = None) -> None:
     from partsim.output import picture
 
     on_first_rank(picture.render, run_folder, folder)
+
+
+@app.command()
+def melt(job: JobFile, output: Output = None) -> None:
+    """Heat and flow of one track's melt pool. Default of --output: JOB ending in .out."""
+    from partsim import trackjob
+
+    inputs = agreed(trackjob.load, job)
+    folder = output or job.with_suffix(".out")
+    agreed(make_writable, folder)
+    from partsim.meltpool.melt import melt as melt_track
+
+    melt_track(parallel.world(), inputs, folder)
+
+
+@app.command()
+def calibrate(
+    pools: Annotated[Path, typer.Argument(metavar="POOLS.csv", help="Measured pools.")],
+    json_file: JsonFile = None,
+    alloy: Annotated[
+        str, typer.Option("--material", metavar="NAME|FILE", help="Alloy of the track scale.")
+    ] = "316L",
+    temperature: Annotated[str, typer.Option(metavar="T", help="Of the cold metal.")] = "300 K",
+    edge: Annotated[
+        str | None, typer.Option(metavar="T", help="Of the pools' edge. Default: the liquidus.")
+    ] = None,
+) -> None:
+    """Fit absorptivity and depth of a track's source to measured pools."""
+    from partsim.meltpool import calibrate as calibration
+
+    tracks = agreed(calibration.read_tracks, pools)
+    initial = agreed(quantity_of, "--temperature", temperature, "K")
+    end = agreed(quantity_of, "--edge", edge, "K")
+    model = agreed(calibration.model_of, alloy, initial, end)
+    agreed(check_writable_file, json_file)
+    report(calibration.calibrate(tracks, model), json_file)
 
 
 @app.command()
@@ -301,7 +337,7 @@ def quantity_of(option: str, text: str | None, symbol: str) -> float | None:
     """The SI value of an option such as --power "200 W"; UserError where it is none."""
     if text is None:
         return None
-    kind = {"W": Power, "m/s": Speed}[symbol]
+    kind = {"W": Power, "m/s": Speed, "K": Temperature}[symbol]
     unit = unit_of(kind, kind.__metadata__)
     try:
         return unit.read(text if re.search("[A-Za-z]", text) else float(text))

@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from partsim import trackjob
 from partsim.errors import UserError
 from partsim.info import describe_job, described, measured, read_json, series
 from partsim.job import MaterialChoice
+from partsim.meltpool import alloy as alloys
+from partsim.meltpool.check import check
+from partsim.meltpool.temperature import TemperatureFile
 from partsim.output.checkpoint import load_header
 from partsim.output.events import last_events, read_events
 from partsim.output.slices import Snapshot
 from partsim.part import material
 from partsim.schema import parse_toml, read_text
+from partsim.trackjob import TrackInputs
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -38,6 +43,22 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         "ranks": len(offset) - 1,
         "wall": measured(header["seconds"]["before"], "s"),
     }
+
+
+def describe_temperature(path: Path) -> dict[str, Any]:
+    with TemperatureFile(path) as file:
+        told = file.header
+        return {
+            "frames": len(file.time),
+            "cells": list(file.shape[::-1]),
+            "cell": measured(told["cell"], "m"),
+            "first_and_last_time": measured([float(file.time[0]), float(file.time[-1])], "s"),
+            "laser_on": measured(told["duration"], "s"),
+            "power": measured(told["power"], "W"),
+            "absorbed_power": measured(told["absorbed_power"], "W"),
+            "speed": measured(told["speed"], "m/s"),
+            "largest_pool": measured(file.pool.max(axis=0).tolist(), "m"),
+        }
 
 
 def describe_fields(path: Path) -> dict[str, Any]:
@@ -69,10 +90,22 @@ def describe_summary(path: Path) -> dict[str, Any]:
 
 
 def describe_toml(path: Path) -> dict[str, Any]:
-    """A job has a section part, a material has none."""
-    if "part" in parse_toml(read_text(path, "file"), f"file {path}"):
+    """A job has a section part, one of the track scale a section track, a material neither."""
+    tables = parse_toml(read_text(path, "file"), f"file {path}")
+    if "part" in tables:
         return describe_job(path)
+    if "track" in tables:
+        return describe_track(path)
     return {"material": described(material.load(MaterialChoice(file=str(path.absolute()))))}
+
+
+def describe_track(path: Path) -> dict[str, Any]:
+    """Every input of a job of the track scale with its default and unit, and its alloy."""
+    job = trackjob.load(path)
+    alloy = alloys.load(job.material, job.path.parent)
+    check(job, alloy)
+    inputs = {name: described(getattr(job, name)) for name in TrackInputs.model_fields}
+    return {"job": str(path), "inputs": inputs, "alloy": described(alloy)}
 
 
 def describe_log(path: Path) -> dict[str, Any]:
@@ -96,6 +129,7 @@ def describe_table(path: Path) -> dict[str, Any]:
 
 KINDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".checkpoint.h5": describe_checkpoint,
+    "temperature.h5": describe_temperature,
     ".hdf": describe_fields,
     ".series": describe_series,
     "summary.json": describe_summary,
