@@ -11,6 +11,7 @@
     phase     the fractions of alpha, martensite and beta at every node
     output    series, probes, checkpoints and pictures of a run that does not know it is watched
     build     the loop over layers and steps; plan and estimate tell its cost and outcome beforehand
+    validation  computed melt pools beside measured ones
 
 Imports go from the right of this drawing to its left only.
 
@@ -31,6 +32,10 @@ Words
     part, plate   the solid to be built; the base plate below it, whose top is z = 0
     powder rim    how far powder is simulated around the part
     transfer      every stored field from one mesh to the next, conserving enthalpy
+    section       what a layer cuts out of the part, in the plane at half the layer's height
+    field         a rectangle of the layer with lines of its own (island)
+    feature       a connected piece of a section
+    heat content  what a kilogram holds, counted as a temperature: theta = H / c_ref
     base step     the time step with the laser on; the clock counts in it
     history       a field that remembers: consolidated fraction and phase fractions
     job, run      the input file; one execution of it

@@ -11,15 +11,17 @@ for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
 
 from partsim import parallel  # noqa: E402
 from partsim.command import app, execute  # noqa: E402
-from partsim.errors import UserError  # noqa: E402
+from partsim.errors import Interrupted, UserError  # noqa: E402
 
 MISTAKE = 2
+STOPPED = 3
 
 
 def main(program: str = "partsim", verbs: Any = app) -> int:
     """Runs a program of these verbs: the exit status.
 
-    It is 0, or 2 after a mistake of the user, told by rank 0 in one line.
+    It is 0; 2 after a mistake of the user or 3 after a signal that stopped a run with a checkpoint,
+    told by rank 0 in one line. Any other exception ends Python with 1.
     """
     parallel.abort_on_error()
     first = parallel.world().rank == 0
@@ -30,6 +32,9 @@ def main(program: str = "partsim", verbs: Any = app) -> int:
         except UserError as problem:
             print(f"{program}: {parallel.one_line(problem)}", file=sys.stderr if first else nowhere)
             return MISTAKE
+        except Interrupted as stop:
+            print(f"{program}: {stop}", file=sys.stderr if first else nowhere)
+            return STOPPED
 
 
 if __name__ == "__main__":

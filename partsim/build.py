@@ -1,19 +1,22 @@
 """The part-scale loop: for each layer the heat of scan and cool-down, and the phases."""
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 
 from . import parallel
 from .clock import Clock
 from .errors import UserError
+from .grouped_scan import GroupedScan
+from .grouping import grouped
 from .job import Job, parse
 from .jobcheck import check, longest_explicit_step
 from .output.checkpoint import latest, load_blocks, load_header, load_rows
 from .output.progress import Progress
 from .output.records import Records
 from .part import material as materials
-from .part.shape import Box
+from .part import shape
+from .part.strategy import check_layers
 from .program import stretch
 from .schema import read_text
 from .site import Site
@@ -26,22 +29,26 @@ from .timers import Timers
 class Build:
     """One build: `site` is its state, (`number`, `index`) its place in the program.
 
-    number  of the stretch (layer, or final cooling), from 0
-    index   steps of the stretch that are done
+    job       what is computed; `resolved` is the same with single layers where it groups them
+    number    of the stretch (layer, or final cooling), from 0
+    index     steps of the stretch that are done
+    arriving  share of the beams' power that arrives, where a rule for grouped layers says so
     """
 
     def __init__(self, job: Job, comm, folder: Path):
-        self.job, self.comm = job, comm
+        self.resolved, self.comm = job, comm
+        self.job = job = grouped(job)
         self.material = materials.load(job.material, job.path.parent)
-        self.part = Box(job.part.size)
+        self.part = shape.load(job)
         self.site = Site(job, self.material, comm)
         self.clock, self.timers = Clock(job.time.step), Timers()
         self.number, self.index = 0, 0
-        self.stretch = stretch(job, 0)
+        self.stretch = stretch(job, self.part, 0)
         self.steps = {"laser": 0, "cooling": 0}
         self.updates = {"explicit": 0, "equivalent": 0}
         self.seconds = {"explicit": 0.0, "before": 0.0}
         self.peak, self.began, self.first_enthalpy = 0.0, perf_counter(), 0.0
+        self.arriving = 1.0
         self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
         self.explicit, self.implicit = None, None
@@ -59,22 +66,39 @@ class Build:
     def skip_layers(self, layer: int) -> None:
         """Begins on top of `layer`, in the state that the layer-averaged estimate gives."""
         from .estimate.average import before_layer
-        from .estimate.patch import measured_effects
 
-        profiles = None
+        profiles, effects = None, self.effects
         if self.comm.rank == 0:
-            effects = measured_effects(self.job, self.material)
             profiles = before_layer(self.job, self.material, layer + 1, effects)
         profiles = self.comm.bcast(profiles)
         self.site.build_up_to(layer, self.part, profiles)
 
+    @cached_property
+    def effects(self):
+        """What a scan with the beam resolved does beside heating the part; collective."""
+        from .estimate.patch import measured_effects
+
+        found = measured_effects(self.resolved, self.material) if self.comm.rank == 0 else None
+        return self.comm.bcast(found)
+
+    @cached_property
+    def rule(self) -> GroupedScan | None:
+        """What the beams do to grouped layers; collective."""
+        if self.job.layers.group == 1:
+            return None
+        return GroupedScan(self.site, self.part, self.effects)
+
     def go(self) -> None:
         """Runs the program to its end."""
         try:
-            self.run_program()
+            with self.records.signals:
+                self.run_program()
+            self.records.finish()
+        except UserError as failure:
+            self.records.events.failed(parallel.one_line(failure))
+            raise
         finally:
             self.drop_solvers()  # PETSc must not find open solvers when Python ends
-        self.records.finish()
 
     def run_program(self) -> None:
         """All stretches from the one at hand."""
@@ -90,16 +114,31 @@ class Build:
                 self.records.after_stretch()
                 layer = self.stretch.layer
                 self.number, self.index = self.number + 1, 0
-                self.stretch = stretch(self.job, self.number)
+                self.stretch = stretch(self.job, self.part, self.number)
                 self.records.between_stretches(layer)
 
     def enter(self) -> None:
         """Prepares the mesh and the solvers of the stretch at hand."""
         if self.index == 0 and not self.stretch.final:
             with self.timers("growth"):
-                self.site.grow(self.stretch.layer)
+                self.lay(self.stretch.layer)
         self.drop_solvers()
         self.records.new_mesh()
+        self.records.layer_begun()
+
+    def lay(self, layer: int) -> None:
+        """Lays the powder of a layer."""
+        if self.rule:
+            self.arriving = self.rule.arriving(layer)
+        self.site.grow(layer)
+        if self.rule:
+            self.rule.begin(layer)
+
+    def end_scan(self) -> None:
+        """What is left to do to a layer when all beams are off."""
+        if self.rule:
+            self.drop_solvers()
+            self.rule.end(self.stretch.layer)
 
     def drop_solvers(self) -> None:
         """Solvers belong to one mesh."""
@@ -119,6 +158,8 @@ class Build:
             self.clock.ticks += ticks
             self.index += 1
             self.steps[kind] += 1
+            if self.index == self.stretch.laser:
+                self.end_scan()
             self.records.after_step()
 
     def thermal_step(self, ticks: int, kind: str) -> None:
@@ -148,7 +189,8 @@ class Build:
                 optics = Optics(
                     self.job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder
                 )
-                self.explicit.aim_at(self.stretch.path, optics)
+                paths = [path.dimmed(self.arriving) for path in self.stretch.paths]
+                self.explicit.aim_at(paths, optics)
         return self.explicit
 
     def implicit_solver(self) -> Implicit:
@@ -201,8 +243,10 @@ class Build:
             "job": self.job.text,
             "job_path": str(self.job.path.absolute()),
             "material": self.material.constants,
+            "part": self.part.constants,
             "number": self.number,
             "index": self.index,
+            "arriving": self.arriving,
             "ticks": self.clock.ticks,
             "steps": self.steps,
             "updates": self.updates,
@@ -220,25 +264,38 @@ class Build:
         blocks = read(lambda: load_blocks(path))
         self.site.restore(header, blocks, lambda *rows: read(lambda: load_rows(path, *rows)))
         self.number, self.index = header["number"], header["index"]
-        self.stretch = stretch(self.job, self.number)
+        self.stretch = stretch(self.job, self.part, self.number)
         self.clock.ticks, self.steps = header["ticks"], header["steps"]
+        self.arriving = header["arriving"]
         self.updates, self.seconds = header["updates"], header["seconds"]
         self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
         timers = header["timers"]
         self.timers = Timers(timers[self.comm.rank % len(timers)])
-        self.records.resume(path)
+        self.records.resume(path, header["events"])
 
 
 def run(job: Job, folder: Path) -> None:
     """Builds the part of a checked job; results go to `folder`."""
     build = Build(job, parallel.world(), folder)
+    layer, share = shape.thinnest(job, build.part)
+    if share > 0:
+        parallel.rank_print(
+            build.comm, f"warning: {100 * share:.2g} % of layer {layer} is narrower than "
+            f"mesh.cell = {job.mesh.cell:g} m, a wall that the mesh does not resolve",
+        )
     build.start()
     build.go()
 
 
 def resume(source: Path, folder: Path | None = None) -> None:
-    """Goes on from the newest checkpoint in the folder `source`, or from that file."""
+    """Goes on from the newest checkpoint in the folder `source`, or from that file.
+
+    A folder whose run is finished is left as it is, and this is said in one line.
+    """
     comm = parallel.world()
+    if comm.bcast((Path(source) / "summary.json").exists()):
+        parallel.rank_print(comm, f"{source} is finished; nothing is left to do")
+        return
     path = parallel.together(comm, lambda: find_checkpoint(Path(source)))
     job = parallel.together(comm, lambda: checked_job(path))
     build = Build(job, comm, Path(folder) if folder else path.parent)
@@ -257,8 +314,8 @@ def find_checkpoint(source: Path) -> Path:
 def checked_job(path: Path) -> Job:
     """The job stored in a checkpoint, with its cross-checks passed.
 
-    Raises UserError if the checkpoint lies in the folder of another job, or if its material is not
-    what it was.
+    Raises UserError if the checkpoint lies in the folder of another job, or if its material or its
+    surface is not what it was.
     """
     header, _ = load_header(path)
     beside = path.parent / "job.toml"
@@ -267,10 +324,15 @@ def checked_job(path: Path) -> Job:
     job = parse(header["job"], header["job_path"])
     material = materials.load(job.material, job.path.parent)
     check(job, material)
-    for name, value in material.constants.items():
-        before = header["material"].get(name)
-        if value != before:
-            raise UserError(
-                f"material {material.name}: {name} = {value}, but {path} needs {before}"
-            )
+    part = shape.load(job)
+    check_layers(job, part)
+    require_same(f"material {material.name}", material.constants, header["material"], path)
+    require_same("part", part.constants, header["part"], path)
     return job
+
+
+def require_same(what: str, found: dict, before: dict, path: Path) -> None:
+    """Raises UserError for the first constant that is not what it was in the checkpoint."""
+    for name, value in found.items():
+        if value != before.get(name):
+            raise UserError(f"{what}: {name} = {value}, but {path} needs {before.get(name)}")

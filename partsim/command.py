@@ -7,19 +7,23 @@ import functools
 import json
 import math
 import platform
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import psutil
 import typer
 
 from partsim import parallel
 from partsim.errors import UserError
+from partsim.grouping import grouped
 from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
-from partsim.part import material
+from partsim.part import material, shape
+from partsim.part.strategy import check_layers
+from partsim.units import Power, Speed, unit_of
 
 Result = TypeVar("Result")
 
@@ -33,7 +37,14 @@ JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file (TOML), s
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a run has written.")]
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
+What = Annotated[
+    Literal["points", "layers"],
+    typer.Argument(help="points: histories of the probes; layers: phase means of each layer."),
+]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
+Beam = Annotated[
+    str | None, typer.Option(metavar="X", help="Where the file has none: 200 W, 960 mm/s.")
+]
 
 
 def execute(words: list[str], program: str = "partsim", verbs: typer.Typer = app) -> int:
@@ -59,7 +70,11 @@ def plan_verb(job: JobFile, json_file: JsonFile = None) -> None:
 
 @app.command()
 def run(job: JobFile, output: Output = None) -> None:
-    """Build the part: heat and phases, layer by layer. Default of --output: JOB ending in .out."""
+    """Build the part: heat and phases, layer by layer. Default of --output: JOB ending in .out.
+
+    Exit status: 0 finished; 1 failed; 2 a mistake in the input, or a file that cannot be written;
+    3 stopped by SIGTERM, SIGUSR1 or SIGINT with a checkpoint written: go on with partsim resume.
+    """
     checked = checked_job(job)
     folder = output or job.with_suffix(".out")
     agreed(make_writable, folder)
@@ -87,16 +102,17 @@ def resume(
 @app.command()
 def info(
     source: Annotated[
-        Path, typer.Argument(metavar="JOB|RUN", help="Job file, or folder that a run has written.")
+        Path, typer.Argument(metavar="FILE|RUN", help="A file of ours, or the folder of a run.")
     ],
     json_file: JsonFile = None,
 ) -> None:
-    """Tell every input of a job as it is understood, or what the folder of a run holds."""
+    """Tell every input of a job as it is understood, or what a file or a run holds."""
     agreed(check_exists, source)
     agreed(check_writable_file, json_file)
-    from partsim.info import describe_job, describe_run
+    from partsim.files import describe_file
+    from partsim.info import describe_run
 
-    report(agreed(describe_run if source.is_dir() else describe_job, source), json_file)
+    report(agreed(describe_run if source.is_dir() else describe_file, source), json_file)
 
 
 @app.command()
@@ -124,6 +140,61 @@ def melt(job: JobFile, output: Output = None) -> None:
 
 
 @app.command()
+def export(run_folder: RunFolder, what: What, output: Output = None) -> None:
+    """Write what other programs read. Default of --output: the folder of the run."""
+    agreed(check_folder, run_folder)
+    folder = output or run_folder
+    agreed(make_writable, folder)
+    on_first_rank(export_of(what), run_folder, folder)
+
+
+def export_of(what: str) -> Callable[[Path, Path], object]:
+    """What writes the points, or the layers at the end, of a run into a folder."""
+    from partsim.export.layers import export_layers
+    from partsim.export.points import export_points
+    from partsim.output.picture import snapshots
+
+    return {
+        "points": lambda run, folder: export_points(run, folder / "points.h5"),
+        "layers": lambda run, folder: export_layers(snapshots(run)[-1], folder / "layers.csv"),
+    }[what]
+
+
+@app.command()
+def scan(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE|JOB", help="Scan-path file, or job file (.toml).")
+    ],
+    layer: Annotated[int | None, typer.Option(metavar="N", help="Default: the first.")] = None,
+    output: Output = None,
+    json_file: JsonFile = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="F", help="gcode, cli, ornl, xypt or csv.")
+    ] = None,
+    power: Beam = None,
+    speed: Beam = None,
+    colour: Annotated[str, typer.Option(metavar="time|power", help="What the colour is.")] = "time",
+) -> None:
+    """Draw one layer of a scan path and tell what is odd. Default of --output: FILE in .out."""
+    from partsim import scancheck
+    from partsim.part.readers import Given
+
+    agreed(check_exists, source)
+    agreed(check_writable_file, json_file)
+    if colour not in ("time", "power"):
+        raise UserError(f"--colour {colour} must be time or power")
+    if source.suffix == ".toml":
+        shown = agreed(scancheck.job_layer, source, layer)
+    else:
+        given = Given(agreed(quantity_of, "--power", power, "W"),
+                      agreed(quantity_of, "--speed", speed, "m/s"))
+        shown = agreed(scancheck.file_layer, source, layer, format, given)
+    folder = output or source.with_suffix(".out")
+    agreed(make_writable, folder)
+    on_first_rank(lambda: report_scan(scancheck.show(shown, folder, colour), json_file))
+
+
+@app.command()
 def phases(
     history: Annotated[
         Path, typer.Argument(metavar="HISTORY.csv", help="Columns time (s) and temperature (K).")
@@ -146,6 +217,25 @@ def phases(
     from partsim.phase.model import PhaseLaw
 
     on_first_rank(run_history, history, folder, PhaseLaw(**constants), initial)
+
+
+@app.command("validate")
+def validate_verb(
+    benchmark: Annotated[str, typer.Argument(metavar="BENCHMARK", help="amb2018-02.")],
+    output: Output = None,
+    json_file: JsonFile = None,
+    cell: Annotated[str, typer.Option(metavar="LENGTH", help="Edge of finest cells.")] = "10 um",
+) -> None:
+    """Compute measured melt pools and compare. With --output: a picture of them, too."""
+    from partsim.validation import amb2018_02
+
+    if benchmark != amb2018_02.NAME:
+        raise UserError(f'BENCHMARK = "{benchmark}", but it must be {amb2018_02.NAME}')
+    edge = amb2018_02.cell_edge(cell)
+    agreed(check_writable_file, json_file)
+    if output is not None:
+        agreed(make_writable, output)
+    report(amb2018_02.validate(edge, output), json_file)
 
 
 def agreed(action: Callable[..., Result], *arguments: Any) -> Result:
@@ -178,6 +268,7 @@ def free_memory() -> float:
 def read_and_check(path: Path, free: float) -> Job:
     job = load(path)
     check(job, material.load(job.material, job.path.parent), free)
+    check_layers(grouped(job), shape.load(grouped(job)))
     return job
 
 
@@ -219,13 +310,36 @@ def check_writable_file(path: Path | None) -> None:
         raise UserError(f"--json {path} must be a file in a folder that exists")
 
 
+def quantity_of(option: str, text: str | None, symbol: str) -> float | None:
+    """The SI value of an option such as --power "200 W"; UserError where it is none."""
+    if text is None:
+        return None
+    kind = {"W": Power, "m/s": Speed}[symbol]
+    unit = unit_of(kind, kind.__metadata__)
+    try:
+        return unit.read(text if re.search("[A-Za-z]", text) else float(text))
+    except ValueError:
+        raise UserError(f"{option} {text} must be {unit.kind} such as {unit.example}") from None
+
+
 def report(tree: dict[str, Any], json_file: Path | None) -> None:
     """Prints a nested table on rank 0, and writes it there as JSON."""
+    on_first_rank(write_report, tree, json_file)
+
+
+def report_scan(tree: dict[str, Any], json_file: Path | None) -> None:
+    """Prints facts and one line for each finding, and writes both as JSON; on one rank."""
+    lint = tree["lint"]
+    write_report(tree, json_file, {name: value for name, value in tree.items() if name != "lint"})
+    print("\n".join(f"lint: {line}" for line in lint) or "lint: nothing found")
+
+
+def write_report(
+    tree: dict[str, Any], json_file: Path | None, printed: dict[str, Any] | None = None
+) -> None:
+    """Prints a nested table, or the part of it that is given, and writes the whole as JSON."""
     from partsim.info import as_lines
 
-    def write() -> None:
-        print("\n".join(as_lines(tree)))
-        if json_file is not None:
-            json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")
-
-    on_first_rank(write)
+    print("\n".join(as_lines(printed or tree)))
+    if json_file is not None:
+        json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from partsim.errors import UserError
-from partsim.schema import Section, parse_toml, read_text, validate
+from partsim.schema import Section, parse_toml, read_text, require, shown, validate
+from partsim.surface import read as read_surface
 from partsim.units import Angle, Length, Number, Power, Speed, Temperature, Time, WallTime
 
 Positive = Field(gt=0)
@@ -20,6 +21,7 @@ CountOrNone = Annotated[int, Field(strict=True, ge=0)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Corner = Literal["left-front", "right-front", "left-back", "right-back"]
+Order = Literal["lines", "features"]
 Scheme = Literal["explicit", "crank-nicolson", "off"]
 COARSEN_TO_REFINE = 4
 MOST_LAYERS = 10**9
@@ -35,8 +37,12 @@ OneOrMore = BeforeValidator(_as_list)
 class Part(Section):
     """The solid to be built; its bounding box starts at (0, 0, 0)."""
 
-    shape: Literal["box"] = Field("box", description="the kind of solid")
-    size: Size = Field(description="edges along x, y, z")
+    shape: Literal["box", "surface"] = Field("box", description="the kind of solid")
+    size: Size | None = Field(None, description="edges along x, y, z; a surface's are its file's")
+    file: Text | None = Field(
+        None, description="triangulated surface (STL, PLY, OBJ, ...), relative to the job's folder"
+    )
+    unit: Length = Field(1e-3, gt=0, description="length of one unit of the file")
 
 
 class Plate(Section):
@@ -53,6 +59,7 @@ class MaterialChoice(Section):
 
     name: Text | None = Field(None, description="a material of the package")
     file: Text | None = Field(None, description="path of a file, relative to the job's folder")
+    latent_heat: Flag = Field(False, description="melting takes the latent heat of fusion")
 
 
 class Laser(Section):
@@ -63,10 +70,45 @@ class Laser(Section):
     speed: Speed = Field(gt=0, description="of the beam along a line")
 
 
-class Scan(Section):
-    """How the beam covers one layer; lists repeat over the layers."""
+class Contour(Section):
+    """Lines along the outline of a layer."""
 
-    hatch: Length = Field(gt=0, description="wanted distance between neighbouring lines")
+    count: Count = Field(1, description="how many, one inside the other")
+    power: Power | None = Field(None, gt=0, description="absorbed; default: laser.power")
+    speed: Speed | None = Field(None, gt=0, description="default: laser.speed")
+    offset: Length = Field(0.0, ge=0, description="of the first one from the outline")
+    distance: Length | None = Field(
+        None, gt=0, description="between two of them; default: scan.hatch"
+    )
+    order: Literal["first", "last"] = Field("first", description="before the hatching or after it")
+
+
+class ScanFile(Section):
+    """Scan paths that are read from a file, see partsim.part.readers."""
+
+    name: Text = Field(description="path relative to the job's folder; {layer}, {layer:04d}: its n"
+                                   "umber, where each layer has a file of its own")
+    format: Literal["auto", "gcode", "cli", "ornl", "xypt", "csv"] = Field(
+        "auto", description="auto: by ending and content"
+    )
+    power: Power | None = Field(None, gt=0, description="nominal, where the file has none")
+    speed: Speed | None = Field(None, gt=0, description="of the beam, where the file has none")
+    jump_speed: Speed | None = Field(None, gt=0, description="where the file has none; none: 0 s")
+    s_maximum: Number | None = Field(
+        None, gt=0, description="S of G-code that means `power`; none: S is in W"
+    )
+    absorptivity: Number = Field(1.0, gt=0, le=1, description="absorbed share of the file's power")
+    offset: tuple[Length, Length] = Field((0.0, 0.0), description="added to x, y")
+    repeat: Flag = Field(False, description="begin again after the last layer of the file")
+
+
+class Scan(Section):
+    """How the beams cover one layer; lists repeat over the layers."""
+
+    file: ScanFile | None = Field(None, description="instead of all else here")
+    hatch: Length | None = Field(
+        None, gt=0, description="wanted distance between neighbouring lines"
+    )
     islands: tuple[Count, Count] = Field((1, 1), description="fields along x and y")
     direction: Annotated[tuple[Angle, ...], OneOrMore, Field(min_length=1)] = Field(
         (0.0,), description="of the lines, from the x axis"
@@ -76,9 +118,20 @@ class Scan(Section):
         ("left-front",), description="corner where each field begins: left, front are low x, y"
     )
     turn_time: Time = Field(0.0, ge=0, description="beam off between two lines")
-    island_order: Literal["rows", "columns", "checkerboard"] = Field(
+    hop_time: Time | None = Field(
+        None, ge=0, description="beam off over gaps and between fields; default: turn_time"
+    )
+    order: Annotated[tuple[Order, ...], OneOrMore, Field(min_length=1)] = Field(
+        ("lines",), description="lines go over all pieces of a field, or piece after piece"
+    )
+    inset: Length = Field(0.0, ge=0, description="of the hatching from the outline")
+    island_order: Literal["rows", "columns", "checkerboard", "random"] = Field(
         "rows", description="order of the fields: x fastest, y fastest, every other one first"
     )
+    island_rotation: Angle = Field(0.0, description="added to the direction in every other field")
+    seed: CountOrNone = Field(0, description="of the random order of the fields")
+    lasers: Count = Field(1, description="beams that share a layer and work at the same time")
+    contour: Contour | None = Field(None, description="lines along the outline; default: none")
 
 
 class Layers(Section):
@@ -92,6 +145,7 @@ class Layers(Section):
     temperature: Temperature = Field(
         293.0, gt=0, description="of the plate at the start, of fresh powder, of the fixed bottom"
     )
+    group: Count = Field(1, description="layers that are built as one, layer-averaged")
 
 
 class Mesh(Section):
@@ -165,6 +219,8 @@ class Output(Section):
     mid_scan: tuple[Count, ...] = Field((), description="layers written in the middle of the scan")
     checkpoint_layers: CountOrNone = Field(10, description="checkpoint every n layers, 0: none")
     checkpoint_minutes: WallTime = Field(0.0, ge=0, description="and after so long, 0: never")
+    keep_checkpoints: Count = Field(2, description="newest checkpoints that stay")
+    keep_fields: CountOrNone = Field(0, description="newest fields that stay, 0: all")
     history_steps: Count = Field(1000, description="a row of the history table every n laser steps")
 
 
@@ -213,9 +269,12 @@ def parse(text: str, path: Path | str) -> Job:
     """The job in a TOML text; `path` is where it was read, and the base of the files it names."""
     inputs = validate(Inputs, parse_toml(text, f"job file {path}"))
     sections = {name: getattr(inputs, name) for name in Inputs.model_fields}
+    part = _sized(inputs.part, Path(path).parent)
     sections |= {
+        "part": part,
         "material": _one_material(inputs.material),
-        "layers": _filled(inputs.layers, **_layer_range(inputs)),
+        "scan": _filled_scan(inputs),
+        "layers": _filled(inputs.layers, **_layer_range(inputs.layers, part.size[2])),
         "mesh": _filled(
             inputs.mesh,
             cell=inputs.layers.thickness,
@@ -231,14 +290,35 @@ def _filled(section: Any, **defaults: object) -> Any:
     return section.model_copy(update=missing)
 
 
-def _layer_range(inputs: Inputs) -> dict[str, int]:
+def _layer_range(given: Layers, height: float) -> dict[str, int]:
     """Number of layers that the part's height holds, and the last one to simulate."""
-    layers = min(inputs.part.size[2] / inputs.layers.thickness, MOST_LAYERS)
+    layers = min(height / given.thickness, MOST_LAYERS)
     whole = math.floor(layers + 1e-6)
-    return {"count": whole, "stop": inputs.layers.count or whole}
+    return {"count": whole, "stop": given.count or whole}
+
+
+def _sized(part: Part, folder: Path) -> Part:
+    """The part with its size: of a box as given, of a surface that of its bounding box."""
+    needed, other = ("size", "file") if part.shape == "box" else ("file", "size")
+    if getattr(part, needed) is None:
+        raise UserError(f"missing entry part.{needed}")
+    left = getattr(part, other)
+    require(left is None, f"part.{other}", shown(left), f'left out: part.shape = "{part.shape}"')
+    if part.shape == "box":
+        return part
+    return part.model_copy(update={"size": read_surface(folder / part.file, part.unit).size})
+
+
+def _filled_scan(inputs: Inputs) -> Scan:
+    """The scan with its pauses, and with the beam of its contours."""
+    scan, laser = inputs.scan, inputs.laser
+    contour = scan.contour and _filled(
+        scan.contour, power=laser.power, speed=laser.speed, distance=scan.hatch
+    )
+    return _filled(scan, hop_time=scan.turn_time).model_copy(update={"contour": contour})
 
 
 def _one_material(material: MaterialChoice) -> MaterialChoice:
     if material.name and material.file:
         raise UserError("material has both name and file, but it must have one of them")
-    return material if material.file or material.name else MaterialChoice(name="Ti-6Al-4V")
+    return material if material.file else _filled(material, name="Ti-6Al-4V")

@@ -5,6 +5,7 @@ from typing import Protocol
 import psutil
 
 from partsim.errors import UserError
+from partsim.grouping import grouped
 from partsim.job import Job
 from partsim.schema import require
 
@@ -23,9 +24,11 @@ class HeatProperties(Protocol):
 
     name: str
     density: float
-    heat_capacity: float
     solidus: float
     phase: dict[str, float] | None
+
+    @property
+    def smallest_heat_capacity(self) -> float: ...
 
     @property
     def largest_conductivity(self) -> float: ...
@@ -37,6 +40,7 @@ def check(job: Job, material: HeatProperties, free_memory: float | None = None) 
     free_memory  bytes that a run may take on all machines together; default: free on this one
     """
     check_layers(job, material)
+    job = grouped(job)
     check_cell(job)
     check_plate(job)
     check_time(job, material)
@@ -57,8 +61,11 @@ def root_edge(job: Job) -> float:
 
 
 def stability_limit(job: Job, material: HeatProperties) -> float:
-    """h^2 rho c_p / (2 k) in s: explicit steps of lumped trilinear cells must be shorter."""
-    volumetric = material.density * material.heat_capacity
+    """h^2 rho c_p / (2 k) in s: explicit steps of lumped trilinear cells must be shorter.
+
+    With the smallest c_p and the largest k where they depend on the temperature.
+    """
+    volumetric = material.density * material.smallest_heat_capacity
     return job.mesh.cell**2 * volumetric / (2 * material.largest_conductivity)
 
 
@@ -112,7 +119,8 @@ def check_layers(job: Job, material: HeatProperties) -> None:
 
 def check_cell(job: Job) -> None:
     cell = f"{job.mesh.cell:g} m"
-    require(job.mesh.cell <= job.laser.radius * (1 + ROUND_OFF), "mesh.cell", cell,
+    resolved = job.mesh.cell <= job.laser.radius * (1 + ROUND_OFF)
+    require(resolved or job.layers.group > 1, "mesh.cell", cell,
             f"at most laser.radius = {job.laser.radius:g} m: a beam narrower than a cell is lost "
             "between the nodes")
     require(is_whole(job.layers.thickness / job.mesh.cell), "mesh.cell", cell,
@@ -120,8 +128,8 @@ def check_cell(job: Job) -> None:
 
 
 def check_plate(job: Job) -> None:
-    """The part with its powder stands on the plate; the plate is made of whole root blocks."""
-    edge = root_edge(job)
+    """The part with its powder stands on the plate, which is whole root blocks long and wide, and
+    whole finest blocks thick."""
     for axis in range(3):
         size = job.plate.size[axis]
         entry, value = f"plate.size[{axis}]", f"{size:g} m"
@@ -130,11 +138,14 @@ def check_plate(job: Job) -> None:
             require(size >= least * (1 - ROUND_OFF), entry, value,
                     f"at least {least:g} m, so that the scan path and the powder lie on the plate: "
                     f"part.size[{axis}] + 2 mesh.powder_rim")
+        edge, kind, power = root_edge(job), "root", " x 2^(mesh.levels - 1)"
+        if axis == 2:
+            edge, kind, power = job.mesh.block * job.mesh.cell, "finest", ""
         low = int(size / edge)
         nearest = " or ".join(f"{n * edge:g} m" for n in (low, low + 1) if n)
         require(is_whole(size / edge), entry, value,
-                f"a whole number of root blocks of {edge:g} m (mesh.block x mesh.cell x "
-                f"2^(mesh.levels - 1)), such as {nearest}")
+                f"a whole number of {kind} blocks of {edge:g} m (mesh.block x mesh.cell{power}), "
+                f"such as {nearest}")
 
 
 def check_time(job: Job, material: HeatProperties) -> None:
@@ -154,7 +165,14 @@ def check_time(job: Job, material: HeatProperties) -> None:
 
 
 def check_scan(job: Job) -> None:
+    """Either scan.hatch places the lines, or scan.file has them."""
     hatch = job.scan.hatch
+    if job.scan.file is not None:
+        require(hatch is None, "scan.hatch", f"{hatch} m", "absent beside scan.file")
+        require(job.scan.contour is None, "scan.contour", "given", "absent beside scan.file")
+        return
+    if hatch is None:
+        raise UserError("missing entry scan.hatch, or section scan.file")
     for axis in range(2):
         width = job.part.size[axis] / job.scan.islands[axis]
         require(hatch <= width * (1 + ROUND_OFF), "scan.hatch", f"{hatch:g} m",

@@ -10,12 +10,15 @@ from partsim import parallel
 from partsim.estimate.average import Estimate, estimate
 from partsim.estimate.meshes import layer_meshes
 from partsim.estimate.patch import Effects, Patch, measured_effects, phase_law
+from partsim.grouping import grouped
 from partsim.job import Job
 from partsim.jobcheck import (
     BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step, stability_limit,
 )
 from partsim.part import material as materials
+from partsim.part import shape
 from partsim.part.material import Material
+from partsim.part.scanfile import line_spacing
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
@@ -59,10 +62,13 @@ def plan(job: Job) -> dict[str, Any]:
     Not in the wall time: output, adaptation of the mesh, the memory that ranks share, imbalance.
     """
     material = materials.load(job.material, job.path.parent)
+    effects = measured_effects(job, material)
+    job = grouped(job)
     meshes = layer_meshes(job)
-    speeds, effects = measured_speeds(job, material), measured_effects(job, material)
+    speeds = measured_speeds(job, material)
     expected = estimate(job, material, effects)
-    stretches = [layer_stretch(job, layer) for layer in meshes["layer"].tolist()]
+    part = shape.load(job)
+    stretches = [layer_stretch(job, part, layer) for layer in meshes["layer"].tolist()]
     works = [work_of(stretch, job, material, speeds) for stretch in stretches]
     final = work_of(final_stretch(job), job, material, speeds)
     return {
@@ -158,7 +164,7 @@ def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> W
 
 def measured_speeds(job: Job, material: Material) -> Speeds:
     """Times of the kernels on a patch of the job's own cells, on the slowest rank; collective."""
-    cell, hatch = job.mesh.cell, job.scan.hatch
+    cell, hatch = job.mesh.cell, line_spacing(job, shape.load(job))
     length, width = (min(edge, WIDEST * cell) for edge in job.part.size[:2])
     patch = Patch(job, material, job.layers.temperature, (length, ceil(width / hatch)))
     nodes = len(patch.temperature)

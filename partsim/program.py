@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from .clock import cooling_steps, ticks_of
 from .job import Job
-from .part.scan import ScanPath, layer_path
+from .part.scan import ScanPath
+from .part.shape import Shape
+from .part.strategy import layer_paths
 
 
 @dataclass(frozen=True)
@@ -12,14 +14,14 @@ class Stretch:
     """A layer, or the final cooling.
 
     layer  number of the layer that is on top
-    path   of the beam, None in the final cooling
-    laser  base steps with the laser on, the first of `steps`
+    paths  of the beams, none in the final cooling
+    laser  base steps until all beams are off, the first of `steps`
     steps  lengths of all steps in base steps
     plate  K, temperature of the plate's bottom
     """
 
     layer: int
-    path: ScanPath | None
+    paths: tuple[ScanPath, ...]
     laser: int
     steps: list[int]
     plate: float
@@ -27,20 +29,20 @@ class Stretch:
     @property
     def final(self) -> bool:
         """Whether this is the final cooling."""
-        return self.path is None
+        return not self.paths
 
 
-def layer_stretch(job: Job, layer: int) -> Stretch:
+def layer_stretch(job: Job, shape: Shape, layer: int) -> Stretch:
     """The scan and the cool-down of a layer."""
-    path, base = layer_path(job, layer), job.time.step
-    laser = ticks_of(path.duration, base)
+    paths, base = layer_paths(job, shape, layer), job.time.step
+    laser = max(ticks_of(path.duration, base) for path in paths)
     cooling = cooling_steps(
         ticks_of(job.layers.dwell, base),
         job.time.hold_steps,
         job.time.steps_per_doubling,
         max(int(job.time.largest_step / base), 1),
     )
-    return Stretch(layer, path, laser, [1] * laser + cooling, job.layers.temperature)
+    return Stretch(layer, paths, laser, [1] * laser + cooling, job.layers.temperature)
 
 
 def final_stretch(job: Job) -> Stretch:
@@ -52,14 +54,14 @@ def final_stretch(job: Job) -> Stretch:
         job.time.steps_per_doubling,
         max(int(final.largest_step / base), 1),
     )
-    return Stretch(job.layers.stop, None, 0, steps, final.plate_temperature)
+    return Stretch(job.layers.stop, (), 0, steps, final.plate_temperature)
 
 
-def stretch(job: Job, number: int) -> Stretch | None:
+def stretch(job: Job, shape: Shape, number: int) -> Stretch | None:
     """Stretch number 0, 1, ... of the build; None after the last one."""
     layer = job.layers.start + number
     if layer <= job.layers.stop:
-        return layer_stretch(job, layer)
+        return layer_stretch(job, shape, layer)
     if layer == job.layers.stop + 1 and job.final_cooling.duration > 0:
         return final_stretch(job)
     return None

@@ -148,12 +148,15 @@ class Site:
     def move_to(self, mesh: Mesh) -> None:
         """Brings the fields to a new mesh and books what the enthalpy does."""
         old, before = self.mesh, self.enthalpy()
-        transfer = Transfer(old, mesh)
-        state = transfer(self.state, self.powder)
+        transfer, heat = Transfer(old, mesh), self.heat
+        laid = float(heat.content(np.array([self.powder["temperature"]]))[0])
+        contents = self.state | {"temperature": heat.content(self.state["temperature"])}
+        state = transfer(contents, self.powder | {"temperature": laid})
+        state["temperature"] = heat.temperature(state["temperature"])
         fresh = self.volume_of(mesh) - self.volume_of(old)
         self.settle(mesh, state)
         old.close()
-        brought = fresh * self.heat.volumetric * self.powder["temperature"]
+        brought = fresh * self.heat.volumetric * laid
         if self.comm.rank == 0:
             self.ledger.layers.add(brought)
         after = self.enthalpy()

@@ -23,13 +23,17 @@ class HeatRun:
     lossy         whether the top radiates and evaporates
     fixed         whether the bottom of the plate is held
     consolidated  (nb, B^3) or one number
+    alloy         by default Ti-6Al-4V
     """
 
-    def __init__(self, mesh, temperature, lossy=False, fixed=False, consolidated=1.0):
+    def __init__(
+        self, mesh, temperature, lossy=False, fixed=False, consolidated=1.0, alloy=None
+    ):
+        alloy = alloy or material()
         self.mesh, self.ledger = mesh, Ledger()
         state = np.broadcast_to(consolidated, (mesh.n_blocks, mesh.lattice.block**3)).copy()
-        law = make_loss_law(material(), lossy, lossy)
-        self.heat = Heat(mesh, material(), law, fixed, state)
+        law = make_loss_law(alloy, lossy, lossy)
+        self.heat = Heat(mesh, alloy, law, fixed, state)
         self.temperature = nodal(mesh, temperature)
         self.start = self.enthalpy()
 
@@ -37,7 +41,8 @@ class HeatRun:
         """`count` explicit steps of dt, along a path if there is one."""
         stepper, lattice = Explicit(self.heat, dt, self.ledger, Timers()), self.mesh.lattice
         if path is not None:
-            stepper.aim_at(path, Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder))
+            optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
+            stepper.aim_at((path,), optics)
         for number in range(count):
             stepper.step(self.temperature, number * dt)
         return self

@@ -19,7 +19,7 @@ TITANIUM = {
     "conductivity_melt": 28.6, "conductivity_solid": 28.6, "solidus": 1878.0, "liquidus": 1928.0,
     "emissivity": 0.7, "ambient": 293.0, "boiling": 3130.0, "evaporation_pressure": 54e3,
     "molar_mass": 0.0478, "evaporation_enthalpy": 8.84e6, "enthalpy_reference": 538.0,
-    "evaporation_cap": 4130.0,
+    "evaporation_cap": 4130.0, "latent_heat": 0.0, "curves": {},
 }  # fmt: skip
 
 
@@ -28,10 +28,13 @@ def material(**changes):
     return SimpleNamespace(**TITANIUM | changes)
 
 
-def small_lattice(block=4, layer=1):
-    """A plate with powder on a part of its top, 8 cells high: 3 levels if B = 4, 2 if B = 8."""
+def small_lattice(block=4, layer=1, extra=0):
+    """A plate with powder on a part of its top, 8 cells high: 3 levels if B = 4, 2 if B = 8.
+
+    extra  finest cells by which the plate is thicker than whole root blocks
+    """
     depth, roots = {4: (2, (3, 3, 2)), 8: (1, (3, 2, 1))}[block]
-    plate = roots[2] * 16
+    plate = roots[2] * 16 + extra
     powder, part = ((8, 24), (8, 24)), ((12, 16), (13, 16))
     return Lattice(
         CELL, block, depth, (*roots[:2], roots[2] + 1), (-8e-4, -6e-4, -plate * CELL), plate,
@@ -65,9 +68,11 @@ def make_mesh(comm: MPI.Comm, lattice: Lattice, leaves: Leaves, layer: int, powe
     return Mesh(comm, lattice, leaves, layer, cut(weight, comm.size))
 
 
-def varied_mesh(comm: MPI.Comm, layer: int = 3, block: int = 4, seed: int = 1) -> Mesh:
+def varied_mesh(
+    comm: MPI.Comm, layer: int = 3, block: int = 4, seed: int = 1, extra: int = 0
+) -> Mesh:
     """Refined at random, with blocks that are active up to the top of `layer` only."""
-    lattice = small_lattice(block)
+    lattice = small_lattice(block, extra=extra)
     return make_mesh(comm, lattice, varied_leaves(lattice, layer, seed), layer)
 
 

@@ -12,8 +12,10 @@ STAGES = {
     "work": 0,
     "units": 0,
     "schema": 0,
+    "surface": 0,
     "job": 0,
     "trackjob": 0,
+    "grouping": 0,
     "jobcheck": 0,
     "fields": 0,
     "clock": 0,
@@ -31,13 +33,18 @@ STAGES = {
     "estimate": 6,
     "program": 6,
     "site": 6,
+    "grouped_scan": 6,
     "info": 6,
+    "scancheck": 6,
     "command": 7,
     "__main__": 7,
 }
 LEARNING = {"torch", "diffusers", "accelerate"}
 HOMES = {
     "typer": ["command.py"],
+    "trimesh": ["surface.py"],
+    "meshio": ["surface.py"],
+    "shapely": ["part/*.py"],
     "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }

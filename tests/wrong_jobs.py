@@ -36,7 +36,7 @@ WRONG_ENTRIES = [
      'part.size = ["1 mm", "1 mm"], but it must be a longer list'),
     ({"part.size": "1 mm"}, 'part.size = "1 mm", but it must be a list'),
     ({"part.size": ["1 mm", "1 mm", "0 mm"]}, 'part.size[2] = "0 mm", but it must be positive'),
-    ({"part.shape": "ball"}, 'part.shape = "ball", but it must be \'box\''),
+    ({"part.shape": "ball"}, 'part.shape = "ball", but it must be \'box\' or \'surface\''),
     ({"scan.start": "middle"},
      "scan.start[0] = \"middle\", but it must be 'left-front', 'right-front', 'left-back' or "
      "'right-back'"),
@@ -73,8 +73,8 @@ CONTRADICTIONS = [
      "hole number of root blocks of 0.0004 m (mesh.block x mesh.cell x 2^(mesh.levels - 1)), such "
      "as 0.0016 m or 0.002 m"),
     ({"plate.size": ["1.6 mm", "1.6 mm", "0.3 mm"]}, "plate.size[2] = 0.0003 m, but it must be a w"
-     "hole number of root blocks of 0.0004 m (mesh.block x mesh.cell x 2^(mesh.levels - 1)), such "
-     "as 0.0004 m"),
+     "hole number of finest blocks of 0.0002 m (mesh.block x mesh.cell), such as 0.0002 m or 0.0004"
+     " m"),
     ({"time.step": "1 ms"}, "time.step = 0.001 s, but it must be below 0.000202 s"),
     ({"time.largest_step": "1 us"}, "time.largest_step = 1e-06 s, but it must be at least"),
     ({"layers.dwell": "15 us"}, "layers.dwell = 1.5e-05 s, but it must be a whole number"),

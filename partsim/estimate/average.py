@@ -14,15 +14,15 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from partsim.job import Job
+from partsim.part import shape
 from partsim.part.material import Material
-from partsim.part.scan import layer_path
+from partsim.part.strategy import layer_paths
 from partsim.phase.integrate import PhaseFields, initial, make_phase_step
 from partsim.thermal.losses import STEFAN_BOLTZMANN
 
 from .grid import Conduction, Property, make_grid
 from .patch import Effect, Effects, phase_law
 
-QUARTER = 0.25
 LONGEST = 0.05  # s, step of the temperatures
 SMOOTHING = 1e-3  # m, of the phases over the height
 FEWEST = 8  # steps of a scan or of a cool-down
@@ -95,8 +95,8 @@ class AveragedBuild:
     """
 
     def __init__(self, job: Job, material: Material, effects: Effects):
-        self.job, self.effects = job, effects
-        self.layer, self.grid = 0, make_grid(job)
+        self.job, self.effects, self.part = job, effects, shape.load(job)
+        self.layer, self.grid = 0, make_grid(job, self.part)
         self.property = Property(
             material.density * material.heat_capacity,
             material.conductivity_solid, material.conductivity_powder,
@@ -120,7 +120,7 @@ class AveragedBuild:
 
     def stored(self) -> float:
         """J in plate, part and powder rim, counted from 0 K."""
-        return float(self.conduction.capacity @ self.state[:-1]) / QUARTER
+        return float(self.conduction.capacity @ self.state[:-1])
 
     @property
     def surface(self) -> float:
@@ -130,7 +130,7 @@ class AveragedBuild:
     @property
     def lost_to_plate(self) -> float:
         """J that have left through the plate's bottom."""
-        return float(self.state[-1]) / QUARTER
+        return float(self.state[-1])
 
     def at_heights(self, z: np.ndarray) -> np.ndarray:
         """Mean temperatures at heights z."""
@@ -140,10 +140,11 @@ class AveragedBuild:
         """Lays, scans and cools a layer; the surface's temperature then, and the scan's effect."""
         effect = self.effects.at(self.surface)
         self.lay()
-        path = layer_path(self.job, self.layer)
-        energy = (1 - effect.lost_share) * path.energy()
+        paths = layer_paths(self.job, self.part, self.layer)
+        energy = (1 - effect.lost_share) * sum(path.energy() for path in paths)
+        duration = max(path.duration for path in paths)
         self.supplied += energy
-        self.pass_time(path.duration, energy / path.duration, self.layer - 1)
+        self.pass_time(duration, energy / duration, self.layer - 1)
         self.quench(effect.depth)
         self.pass_time(self.job.layers.dwell, 0.0, self.layer)
         return self.surface, effect
@@ -170,7 +171,7 @@ class AveragedBuild:
         brought = capacity.copy()
         brought[: len(old)] -= old
         self.state = np.append((content + brought * fresh) / capacity, gone)
-        self.supplied += float(brought.sum()) * fresh / QUARTER
+        self.supplied += float(brought.sum()) * fresh
 
     def pass_time(self, duration: float, power: float, layers: int) -> None:
         """Conducts for a time with `power` W into the uppermost cells, which radiate; the lowest
@@ -184,8 +185,8 @@ class AveragedBuild:
         below = PhaseFields(*(values[:layers] for values in self.phases))
         for _ in range(steps):
             radiation = self.emission * (self.surface**4 - self.ambient**4)
-            self.radiated += radiation * extent * dt / QUARTER
-            flux = QUARTER * power / extent - radiation
+            self.radiated += radiation * extent * dt
+            flux = power / extent - radiation
             self.state = self.conduction.advance(self.state, flux * top, dt)
             temperature = self.at_heights(self.middles[:layers])
             self.phase_step(below, self.followed[:layers], temperature, dt)

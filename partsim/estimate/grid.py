@@ -1,9 +1,9 @@
-"""A coarse grid of a quarter of plate and part, and heat conduction on it by finite volumes.
+"""A coarse grid of plate and part, and heat conduction on it by finite volumes.
 
-A box centred on its plate has two planes of symmetry, so that a quarter of it is enough. Cells are
-boxes; the plate is divided from its bottom to its top, the part into cells of several layers of
-which only the topmost may be partly filled. The powder rim conducts, whatever lies outside of it
-and the surfaces of plate and rim do not.
+Cells are boxes; the plate is divided from its bottom to its top, the part into cells of several
+layers of which only the topmost may be partly filled. A cell that the part fills in part conducts
+like that share of metal beside powder. The powder rim conducts, whatever lies outside of it and the
+surfaces of plate and rim do not.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,12 @@ import numpy as np
 from scipy import sparse
 
 from partsim.job import Job
+from partsim.part.section import covered_shares
+from partsim.part.shape import Shape
 
 CELL = 5e-4  # m, wanted edge of a cell
-LEAST = 4  # cells at least across half the part, over its height and over the plate's
+LEAST = 8  # cells at least across the part
+FEWEST = 4  # over its height and over the plate's
 # beam radii to which the scan consolidates more than the part on each side; scan-resolved runs of
 # small blocks of Ti-6Al-4V gave 0.4 to 0.8
 BEYOND = 0.75
@@ -39,18 +42,18 @@ def divided(length: float, least: int = 1) -> np.ndarray:
 class Grid:
     """The cells of a build, those of one height after the other (index z, y, x).
 
-    width    x: (nx,), y: (ny,)  m, from the plate's rim to the part's centre
+    width    x: (nx,), y: (ny,)  m, over the whole plate
     plate    (np,)  m, heights of the plate's cells, from the bottom
-    inside   x: (nx,), y: (ny,)  whether a column of cells lies in what the scan consolidates
-    powder   the same for the part with its powder rim
+    filled   (ng, ny, nx)  share of each of the part's cells that the scan consolidates
+    powder   (ny, nx)  whether a column of cells lies in the part's box with its powder rim
     layer    m, thickness of a layer
     group    layers in a cell of the part
     """
 
     width: tuple[np.ndarray, np.ndarray]
     plate: np.ndarray
-    inside: tuple[np.ndarray, np.ndarray]
-    powder: tuple[np.ndarray, np.ndarray]
+    filled: np.ndarray
+    powder: np.ndarray
     layer: float
     group: int
 
@@ -65,38 +68,50 @@ class Grid:
         height = self.heights(layer)
         return np.cumsum(height) - height / 2 - self.plate.sum()
 
-    @property
-    def footprint(self) -> np.ndarray:
-        """(ny, nx) m^2, area of the columns of cells that the scan consolidates, 0 outside."""
-        x, y = (width * inside for width, inside in zip(self.width, self.inside, strict=True))
-        return y[:, None] * x
+    def footprint(self, nz: int) -> np.ndarray:
+        """(nz, ny, nx) m^2, area of what the scan consolidates; in the plate what is below it."""
+        area = self.width[1][:, None] * self.width[0]
+        below = np.broadcast_to(self.filled[0], (len(self.plate), *area.shape))
+        return np.concatenate([below, self.filled])[:nz] * area
 
     def conductivity(self, nz: int, material: Property) -> np.ndarray:
         """(nz, ny, nx) W/(m K), 0 where there is nothing."""
-        x, y = self.inside
-        powder = self.powder[1][:, None] & self.powder[0]
-        above = np.where(y[:, None] & x, material.solid, np.where(powder, material.powder, 0.0))
-        result = np.broadcast_to(above, (nz, *above.shape)).copy()
-        result[: len(self.plate)] = material.solid
-        return result
+        above = self.filled[: nz - len(self.plate)]
+        mixed = above * material.solid + (1 - above) * material.powder
+        plate = np.full((len(self.plate), *self.powder.shape), material.solid)
+        return np.concatenate([plate, np.where(self.powder, mixed, 0.0)])
 
 
-def make_grid(job: Job) -> Grid:
-    """The grid of a job, whose part is a box on the middle of its plate."""
-    widths, insides, powders = [], [], []
-    for part, plate in zip(job.part.size[:2], job.plate.size[:2], strict=True):
-        rim = min(job.mesh.powder_rim, (plate - part) / 2)
-        beyond = min(BEYOND * job.laser.radius, rim)
-        lengths = ((plate - part) / 2 - rim, 1), (rim - beyond, 1), (part / 2 + beyond, LEAST)
-        pieces = [divided(*length) for length in lengths]
-        place = np.repeat([0, 1, 2], [len(piece) for piece in pieces])
-        widths.append(np.concatenate(pieces))
-        insides.append(place == 2)
-        powders.append(place >= 1)
+def make_grid(job: Job, shape: Shape) -> Grid:
+    """The grid of a job, whose part stands on the middle of its plate."""
+    (x, rim_x), (y, rim_y) = (along(job, axis) for axis in range(2))
+    powder = rim_y[:, None] & rim_x
     layers = job.layers
-    group = max(1, min(round(CELL / layers.thickness), layers.count // LEAST))
-    plate = divided(job.plate.size[2], LEAST)
-    return Grid(tuple(widths), plate, tuple(insides), tuple(powders), layers.thickness, group)
+    group = max(1, min(round(CELL / layers.thickness), layers.count // FEWEST))
+    firsts = range(1, layers.count + 1, group)
+    sections = [shape.section(middle_layer(first, group, layers.count)) for first in firsts]
+    corner = [(part - plate) / 2 for part, plate in zip(job.part.size, job.plate.size, strict=True)]
+    edges = [low + np.r_[0, np.cumsum(width)] for low, width in zip(corner, (x, y), strict=False)]
+    grown = BEYOND * job.laser.radius
+    filled = [covered_shares(section, grown, *edges) for section in sections]
+    plate = divided(job.plate.size[2], FEWEST)
+    return Grid((x, y), plate, np.stack(filled) * powder, powder, layers.thickness, group)
+
+
+def along(job: Job, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Widths (n,) of the cells along x or y, and whether (n,) they are part or powder."""
+    part, plate = job.part.size[axis], job.plate.size[axis]
+    rim = min(job.mesh.powder_rim, (plate - part) / 2)
+    beyond = min(BEYOND * job.laser.radius, rim)
+    side = [divided((plate - part) / 2 - rim), divided(rim - beyond)]
+    pieces = [*side, divided(part + 2 * beyond, LEAST), *side[::-1]]
+    powder = np.repeat([False, True, True, True, False], [len(piece) for piece in pieces])
+    return np.concatenate(pieces), powder
+
+
+def middle_layer(first: int, group: int, count: int) -> int:
+    """The layer in the middle of a group of layers, the last of which may be incomplete."""
+    return (first + min(first + group - 1, count)) // 2
 
 
 class Conduction:
@@ -106,7 +121,7 @@ class Conduction:
     the J that have left through a fixed bottom of the plate.
 
     level     (n,)  which cell over the height
-    area      (n,)  m^2, horizontal, 0 beside the part
+    area      (n,)  m^2, horizontal, of what the scan consolidates
     extent    (nz,) m^2, sum of the areas of a level
     capacity  (n,)  J/K
     rates     (n+1, n+1) sparse, 1/s; the last row in W/K
@@ -121,7 +136,7 @@ class Conduction:
         volume = edges[0] * edges[1] * edges[2]
         active = conductivity > 0
         self.level = np.nonzero(active)[0]
-        self.area = np.broadcast_to(grid.footprint, active.shape)[active]
+        self.area = grid.footprint(len(height))[active]
         self.extent = np.bincount(self.level, self.area)
         self.capacity = material.volumetric * volume[active]
         cells = np.flatnonzero(active)

@@ -17,8 +17,11 @@ from partsim.ledger import Ledger
 from partsim.mesh import growth
 from partsim.mesh.lattice import Lattice, make_lattice
 from partsim.mesh.mesh import Mesh
+from partsim.part import shape
 from partsim.part.material import Material
-from partsim.part.scan import ScanPath, layer_path
+from partsim.part.scan import ScanPath
+from partsim.part.scanfile import line_spacing
+from partsim.part.strategy import layer_paths
 from partsim.phase.model import PhaseLaw
 from partsim.thermal.explicit import Explicit
 from partsim.thermal.heat import Heat
@@ -76,7 +79,9 @@ class Patch:
     ):
         """size  m, length of a line, and number of lines"""
         self.job, self.ledger, self.timers = job, Ledger(), Timers()
-        lattice = self.lattice = patch_lattice(job, size)
+        part = shape.load(job)
+        self.spacing = line_spacing(job, part)
+        lattice = self.lattice = patch_lattice(job, size, self.spacing)
         leaves = growth.with_layer(growth.plate_leaves(lattice, job.mesh.fine_band), lattice, 1)
         none = np.zeros(len(leaves), bool)
         leaves = growth.adapted(leaves, lattice, 1, job.mesh.fine_band, (none, none))
@@ -89,8 +94,9 @@ class Patch:
         self.peak = self.temperature.copy()
         law = make_loss_law(material, job.losses.radiation, job.losses.evaporation)
         self.heat = Heat(self.mesh, material, law, False, consolidated)
-        path = layer_path(job, 1)
-        self.period = min(path.duration / np.count_nonzero(path.power), LONGEST_PERIOD)
+        paths = layer_paths(job, part, job.layers.start)
+        spent, lines = zip(*((path.duration, np.count_nonzero(path.power)) for path in paths))
+        self.period = min(sum(spent) / sum(lines), LONGEST_PERIOD)
         self.largest_step = longest_explicit_step(job, material)
 
     def line(self, number: int) -> ScanPath:
@@ -98,7 +104,7 @@ class Patch:
         length = self.lattice.cell * (self.lattice.part[0][1] - self.lattice.part[0][0])
         ends = np.zeros((2, 3))
         ends[number % 2 - 1, 0] = length
-        ends[:, 1] = (number + 0.5) * self.job.scan.hatch
+        ends[:, 1] = (number + 0.5) * self.spacing
         return ScanPath(ends, np.array([0.0, length / self.job.laser.speed]),
                         np.array([self.job.laser.power]))
 
@@ -108,7 +114,7 @@ class Patch:
             self.job.laser.radius, self.lattice.cell, self.lattice.origin[:2], self.lattice.powder
         )
         beam = Explicit(self.heat, self.job.time.step, self.ledger, self.timers)
-        return beam.aim_at(path, optics)
+        return beam.aim_at((path,), optics)
 
     def scan(self, number: int) -> tuple[float, float]:
         """Scans one line and waits for the next; J absorbed and J lost in its steady part."""
@@ -139,7 +145,7 @@ class Patch:
         pitch = lattice.block + 1
         x, y, z = (leaves.corner[:, axis, None] + np.arange(pitch) for axis in range(3))
         (x0, x1), (y0, _) = lattice.part
-        lines = y0 + self.job.scan.hatch / lattice.cell * np.array([FIRST_STEADY, LINES - 1])
+        lines = y0 + self.spacing / lattice.cell * np.array([FIRST_STEADY, LINES - 1])
         along = (x >= x0 + STEADY[0] * (x1 - x0)) & (x <= x0 + STEADY[1] * (x1 - x0))
         across = (y >= lines[0]) & (y <= lines[1])
         fine = (z <= self.mesh.top) & (leaves.level == lattice.depth)[:, None]
@@ -156,13 +162,13 @@ class Patch:
         self.comm.Free()
 
 
-def patch_lattice(job: Job, size: Size) -> Lattice:
+def patch_lattice(job: Job, size: Size, spacing: float) -> Lattice:
     """The lattice of the patch: its lines along x fill the plate, which is made of root blocks."""
     block = job.mesh.block * job.mesh.cell
     depth = max(0, int(log2(MARGIN / block) + 1e-9)) if MARGIN > block else 0
     root = block * 2**depth
     length, lines = size
-    field = lines * job.scan.hatch
+    field = lines * spacing
     wanted = np.array([length, field + 2 * MARGIN, DEPTH])
     plate = np.ceil(wanted / root - 1e-9) * root
     mesh = job.mesh.model_copy(update={"levels": depth + 1, "powder_rim": MARGIN / 2})

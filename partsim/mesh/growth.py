@@ -30,10 +30,21 @@ def must_be_finest(
 
 
 def plate_leaves(lattice: Lattice, band: int) -> Leaves:
-    """The mesh of the bare plate."""
-    high = np.array([root * lattice.root_edge for root in lattice.roots])
-    high[2] = lattice.plate
-    leaves = box_leaves(lattice.block, lattice.depth, 0, np.zeros(3, int), high)
+    """The mesh of the bare plate.
+
+    It stands on root blocks; what they leave of its thickness, a whole number of finest blocks, is
+    filled with rows of blocks as large as fit.
+    """
+    low, high = np.zeros(3, int), np.array([root * lattice.root_edge for root in lattice.roots])
+    rows = []
+    for level in range(lattice.depth + 1):
+        edge = lattice.block << (lattice.depth - level)
+        high[2] = lattice.plate // edge * edge
+        rows.append(box_leaves(lattice.block, lattice.depth, level, low, high))
+        low[2] = high[2]
+    level = np.concatenate([row.level for row in rows])
+    corner = np.concatenate([row.corner for row in rows])
+    leaves = Leaves(lattice.block, lattice.depth, level, corner)
     while True:
         needed = must_be_finest(lattice, leaves.corner, leaves.edge, 0, band)
         flagged = needed & (leaves.level < lattice.depth)

@@ -22,7 +22,6 @@ from partsim.output.shared_file import Rows, partial_of, reserve, seal_holds, wr
 from partsim.parallel import first_rank_only
 
 FORMAT = "partsim checkpoint 3"
-KEPT = 2
 NAME = re.compile(r"(\d{6,})_.+\.checkpoint\.h5")
 
 Arrays = dict[str, np.ndarray]
@@ -58,8 +57,10 @@ class Checkpoint:
         return lengths.pop()
 
 
-def save(comm: MPI.Comm, directory: Path, name: str, state: Checkpoint) -> Path:
-    """Writes `directory/NUMBER_name.checkpoint.h5` and keeps the newest two; collective.
+def save(
+    comm: MPI.Comm, directory: Path, name: str, state: Checkpoint, keep: int = 2
+) -> Path:
+    """Writes `directory/NUMBER_name.checkpoint.h5`, keeps the newest `keep` >= 1; collective.
 
     The number grows by one from file to file. Raises UserError on every rank if the file could not
     be written; the former ones are then untouched.
@@ -85,7 +86,7 @@ def save(comm: MPI.Comm, directory: Path, name: str, state: Checkpoint) -> Path:
                 reserve(file, f"sums/{place}/{key}", (int(offset[-1]),), np.uint32)
 
     write_shared(comm, path, create, _rows(state, int(offset[comm.rank])))
-    first_rank_only(comm, lambda: _remove_old(directory))
+    first_rank_only(comm, lambda: _remove_old(directory, keep))
     return path
 
 
@@ -178,8 +179,8 @@ def _number(path: Path | None) -> int:
     return int(NAME.fullmatch(path.name)[1]) if path else 0
 
 
-def _remove_old(directory: Path) -> None:
+def _remove_old(directory: Path, keep: int) -> None:
     """Deletes all but the newest checkpoints, and what killed runs left unfinished."""
-    old = _all(directory)[:-KEPT]
+    old = _all(directory)[:-keep]
     for path in [*old, *directory.glob(partial_of(Path("*.checkpoint.h5")).name)]:
         path.unlink()

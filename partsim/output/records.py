@@ -12,11 +12,14 @@ from time import perf_counter
 import numpy as np
 
 from partsim import __version__
+from partsim.errors import Interrupted
 from partsim.ledger import TERMS
 from partsim.output.checkpoint import Checkpoint, save
+from partsim.output.events import Events
 from partsim.output.history import History
 from partsim.output.probes import Probes
 from partsim.output.shared_file import replace_text
+from partsim.output.signals import Signals
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
 from partsim.parallel import first_rank_only
 
@@ -33,9 +36,9 @@ COLUMNS = (
     *(f"seconds_{stage}" for stage in STAGES),
     "node_updates_per_second",
 )
-WATCH = 200  # steps between looks at the wall clock, which all ranks must agree on
+WATCH = 200  # steps between looks at clock and signals, on which all ranks must agree
 SERIES = "fields.hdf.series"
-RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", "summary.json")
+RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", "summary.json", "log.jsonl")
 LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
 
@@ -46,6 +49,7 @@ class Records:
         self.build, self.comm = build, build.comm
         self.folder, self.output = Path(folder), build.job.output
         self.history = History(self.comm, self.folder / "history.csv", COLUMNS)
+        self.events, self.signals = Events(self.comm, self.folder / "log.jsonl"), Signals()
         probes = build.job.probes
         self.probes = None
         if probes:
@@ -59,10 +63,12 @@ class Records:
         """Begins empty tables; what a former run left in the folder is gone."""
         first_rank_only(self.comm, self.clear)
         self.history.start()
+        self.events.start()
         if self.probes:
             self.probes.start()
         text = self.build.job.text
         first_rank_only(self.comm, lambda: replace_text(self.folder / "job.toml", text))
+        self.events.write("start", ranks=self.comm.size, version=__version__)
 
     def clear(self) -> None:
         """An existing folder without results."""
@@ -71,14 +77,25 @@ class Records:
             for path in self.folder.glob(pattern):
                 path.unlink()
 
-    def resume(self, checkpoint: Path) -> None:
-        """Drops what was written after the checkpoint; begins anew in another folder than its."""
-        if checkpoint.parent.resolve() != self.folder.resolve():
+    def resume(self, checkpoint: Path, events: int) -> None:
+        """Drops what was written after the checkpoint; begins anew in another folder than its.
+
+        events  lines of the log when the checkpoint was written
+        """
+        if checkpoint.parent.resolve() == self.folder.resolve():
+            self.cut_back(checkpoint, events)
+        else:
             self.start()
-            return
+        time, step = self.build.clock.time, self.build.clock.ticks
+        told = {"checkpoint": checkpoint.name, "ranks": self.comm.size}
+        self.events.write("resumed", time=time, step=step, **told)
+
+    def cut_back(self, checkpoint: Path, events: int) -> None:
+        """Leaves in the folder what was there when the checkpoint was written."""
         first_rank_only(self.comm, lambda: self.forget_later(checkpoint))
         time = self.build.clock.time
         self.history.resume(time)
+        self.events.resume(events)
         cut_series(self.comm, self.folder / SERIES, time)
         if self.probes:
             self.probes.resume(time)
@@ -110,8 +127,17 @@ class Records:
             return
         if build.index % self.output.history_steps == 0:
             self.row()
-        if build.index % WATCH == 0 and self.overdue():
-            self.checkpoint("step")
+        if build.index % WATCH == 0:
+            self.watch("step")
+
+    def watch(self, name: str) -> None:
+        """The checkpoint that a signal or the clock asks for; Interrupted after a signal."""
+        asked = self.signals.agreed(self.comm)
+        if asked or self.overdue():
+            self.checkpoint(name)
+        if asked:
+            self.events.write("signal", name=asked, time=self.build.clock.time)
+            raise Interrupted(f"stopped by {asked}; go on with: partsim resume {self.folder}")
 
     def overdue(self) -> bool:
         """Whether the last checkpoint is too long ago, by the clock of rank 0."""
@@ -122,14 +148,41 @@ class Records:
         """What is due when a layer has cooled."""
         layer = self.build.stretch.layer
         self.row()
+        self.events.write("layer ended", **self.layer_told())
         if self.output.every_layers and layer % self.output.every_layers == 0:
             self.fields("cooled")
 
     def between_stretches(self, layer: int) -> None:
         """The checkpoint that is due when the build stands before what follows `layer`."""
         every = self.output.checkpoint_layers
-        if self.overdue() or (every and layer % every == 0):
+        if every and layer % every == 0:
             self.checkpoint("layer")
+        if self.build.stretch is not None:
+            self.watch("layer")
+        elif self.overdue():
+            self.checkpoint("layer")
+
+    def layer_begun(self) -> None:
+        """The event of a layer, or of the final cooling, whose mesh stands."""
+        build = self.build
+        if build.index == 0:
+            told = {"layer": build.stretch.layer, "final": build.stretch.final}
+            told |= {"time": build.clock.time, "steps": len(build.stretch.steps)}
+            self.events.write("layer begun", **told, nodes=build.site.mesh.total_nodes)
+
+    def layer_told(self) -> dict[str, object]:
+        """What the log says of a layer that has cooled; collective."""
+        build = self.build
+        return {
+            "layer": build.stretch.layer,
+            "final": build.stretch.final,
+            "time": build.clock.time,
+            "steps": build.index,
+            "nodes": build.site.mesh.total_nodes,
+            "closing_error": build.energy()["closing_error"],
+            "peak_temperature_kelvin": self.comm.allreduce(build.peak, op=max),
+            "seconds": build.wall(),
+        }
 
     def sample(self) -> None:
         """One row of the probes."""
@@ -186,12 +239,15 @@ class Records:
         }
         if what == "scan":
             now = build.index * build.clock.base
-            ahead = stretch.path.position(now + build.clock.base) - stretch.path.position(now)
-            header["beam"] = [float(x) for x in stretch.path.position(now)]
+            beam = max(stretch.paths, key=lambda path: path.duration)  # the last to be at work
+            ahead = beam.position(now + build.clock.base) - beam.position(now)
+            header["beam"] = [float(x) for x in beam.position(now)]
             header["direction"] = [float(x) for x in ahead[:2]]
         with build.timers("output"):
             write_snapshot(self.comm, path, build.site.view(), time, header)
-            append_series(self.comm, self.folder / SERIES, path, time)
+            keep = self.output.keep_fields
+            append_series(self.comm, self.folder / SERIES, path, time, keep)
+        self.events.write("fields", name=path.name, time=time)
 
     def checkpoint(self, name: str) -> None:
         """Everything the run needs to go on from here."""
@@ -200,8 +256,12 @@ class Records:
             if self.probes:
                 self.probes.flush()
             header, blocks = build.describe()
+            header["events"] = self.events.count
             nodes, cells = build.site.node_blocks(), build.site.block_rows()
-            save(self.comm, self.folder, name, Checkpoint(header, blocks, nodes, cells))
+            state = Checkpoint(header, blocks, nodes, cells)
+            path = save(self.comm, self.folder, name, state, self.output.keep_checkpoints)
+        size = self.comm.bcast(path.stat().st_size if self.comm.rank == 0 else None)
+        self.events.write("checkpoint", name=path.name, bytes=size, time=build.clock.time)
         self.saved = perf_counter()
 
     def finish(self) -> None:
@@ -210,6 +270,7 @@ class Records:
         summary = self.summary()
         text = json.dumps(summary, indent=2) + "\n"
         first_rank_only(self.comm, lambda: replace_text(self.folder / "summary.json", text))
+        self.events.write("finished", time=self.build.clock.time, seconds=self.build.wall())
 
     def summary(self) -> dict:
         """What the run did, as one dictionary; collective."""

@@ -23,8 +23,9 @@ CACHE_BYTES = 1 << 26  # of unpacked chunks, which hold the cells of several blo
 class Snapshot:
     """A snapshot file opened for reading; raises UserError if it is none.
 
-    header  what the writer said: time, layer and so on
-    view    the blocks of all ranks, without fields
+    header      what the writer said: time, layer and so on
+    first_cell  (nb,) row of the block's first cell in the fields of cells
+    view        the blocks of all ranks, without fields
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +37,7 @@ class Snapshot:
             table = self._file["partsim"]
             self.header: dict = json.loads(table["header"][()])
             arrays = {name: table[name][()] for name in BLOCK_TABLE}
-            self._first_cell = table["first_cell"][()]
+            self.first_cell = table["first_cell"][()]
         except KeyError as failure:
             raise UserError(f"{path} is not a snapshot of partsim") from failure
         except OSError as failure:
@@ -86,9 +87,18 @@ class Snapshot:
         values = np.full(len(location.block), np.nan)
         inside = np.flatnonzero(location.block >= 0)
         found = location.rows(inside)
-        rows = self._first_cell[found.block] + self._cell_in_block(found)
+        rows = self.first_cell[found.block] + self._cell_in_block(found)
         values[inside] = self._file["VTKHDF/CellData"][name][()][rows]
         return values
+
+    def cell_values(self, name: str) -> np.ndarray:
+        """(n,) a cell field of all active cells, block by block."""
+        return self._file["VTKHDF/CellData"][name][()]
+
+    def cell_means(self, name: str) -> np.ndarray:
+        """(n,) means of a nodal field over the corners of all active cells, in the same order."""
+        corners = self._file["VTKHDF/Connectivity"][()].reshape(-1, 8)
+        return self._file["VTKHDF/PointData"][name][()][corners].mean(axis=1)
 
     def _cell_in_block(self, found: Location) -> np.ndarray:
         x, y, z = found.cell.T
@@ -101,7 +111,7 @@ class Snapshot:
         table = np.zeros((len(blocks), size**3, 8), np.int32)
         connectivity = self._file["VTKHDF/Connectivity"]
         for row, block in enumerate(blocks):
-            first, count = self._first_cell[block], self.view.active[block] * size**2
+            first, count = self.first_cell[block], self.view.active[block] * size**2
             cells = connectivity[8 * first : 8 * (first + count)].reshape(-1, 8)
             table[row, :count, VTK_ORDER] = cells.T
         return table[place, self._cell_in_block(found)]

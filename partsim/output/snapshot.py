@@ -166,8 +166,13 @@ def _rows(view: BlockView, piece: Piece, extent: Extent, rank: int) -> Rows:
     yield "partsim/first_cell", block, cell + piece.first_cell
 
 
-def append_series(comm: MPI.Comm, series: Path, file: Path, time: float) -> None:
+def append_series(
+    comm: MPI.Comm, series: Path, file: Path, time: float, keep: int = 0
+) -> None:
     """Adds a snapshot to a `.hdf.series`; an entry of the same file is replaced; collective.
+
+    keep  how many of the newest stay; the files of the others are deleted once the series does not
+          name them any more; 0 for all
 
     Raises UserError on every rank if the series cannot be read or written.
     """
@@ -175,7 +180,11 @@ def append_series(comm: MPI.Comm, series: Path, file: Path, time: float) -> None
     def append() -> None:
         name = Path(file).name
         entries = [entry for entry in read_series(series) if entry["name"] != name]
-        _write_series(series, [*entries, {"name": name, "time": time}])
+        entries = sorted([*entries, {"name": name, "time": time}], key=lambda e: e["time"])
+        old = entries[:-keep] if keep else []
+        _write_series(series, entries[len(old) :])
+        for entry in old:
+            (Path(series).parent / entry["name"]).unlink(missing_ok=True)
 
     first_rank_only(comm, append)
 

@@ -1,16 +1,13 @@
 """Where the beam is and how strong, as a function of time: straight lines and jumps."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from partsim.errors import UserError
-from partsim.job import Job, Scan
-from partsim.part.shape import Box
-
-ANGLE_ROUND_OFF = 1e-9
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,10 @@ class ScanPath:
         """Time in s from the first corner to the last."""
         return float(self.times[-1] - self.times[0])
 
+    def dimmed(self, share: float) -> "ScanPath":
+        """The same path with a share of its power."""
+        return replace(self, power=share * self.power)
+
     def _segment(self, t: np.ndarray) -> np.ndarray:
         """The last segment that has begun at the times t, the first or the last one outside."""
         begun = np.searchsorted(self.times, t, side="right") - 1
@@ -92,82 +93,42 @@ class ScanPath:
         return math.fsum(self.power[span] * np.maximum(end - begin, 0.0))
 
 
-def layer_path(job: Job, layer: int) -> ScanPath:
-    """The beam's way over layer number `layer` (1 is the lowest), from time 0.
+class Vectors(NamedTuple):
+    """Straight lines of the beam, one after another.
 
-    Each field of the layer is a serpentine: n = round(width / hatch) lines, the j-th one at
-    (j + 1/2) width / n, where width is the field's extent across the lines (half a line rounds up).
-    Between two lines, and between two fields, the beam is off for the turn time.
+    ends   (n, 2, 2) m, x, y where each begins and ends
+    pause  (n,)      s, the beam is off before each; the first pause counts between two groups
+    power  (n,)      W
+    speed  (n,)      m/s
     """
-    scan = job.scan
-    direction, across = line_frame(scan, layer)
-    low, high = Box(job.part.size).bounds
-    lines = [
-        line
-        for corner, size in fields(scan, low[:2], high[:2])
-        for line in serpentine(corner, size, (direction, across), scan.hatch)
-    ]
-    ends = np.concatenate(lines)
-    lengths = np.linalg.norm(ends[1::2] - ends[::2], axis=1)
-    spent = np.full(2 * len(lines) - 1, scan.turn_time)
-    spent[::2] = lengths / job.laser.speed
+
+    ends: np.ndarray
+    pause: np.ndarray
+    power: np.ndarray
+    speed: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n,) m."""
+        return np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
+
+    def rows(self, which: slice) -> "Vectors":
+        """Some of the lines."""
+        return Vectors(*(array[which] for array in self))
+
+
+def joined(groups: Sequence[Vectors]) -> Vectors:
+    """The lines of several groups, of which there is at least one."""
+    return Vectors(*map(np.concatenate, zip(*groups, strict=True)))
+
+
+def path_along(vectors: Vectors, height: float) -> ScanPath:
+    """The path over some lines at a height in m, which begins at time 0 and ends with the last."""
+    count = len(vectors.pause)
+    spent = np.empty(2 * count - 1)
+    spent[::2] = vectors.lengths / vectors.speed
+    spent[1::2] = vectors.pause[1:]
     power = np.zeros_like(spent)
-    power[::2] = job.laser.power
-    top = np.full((len(ends), 1), layer * job.layers.thickness)
-    return ScanPath(np.hstack([ends, top]), np.concatenate([[0.0], np.cumsum(spent)]), power)
-
-
-def line_frame(scan: Scan, layer: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors (2,) of the first line of a layer and of the hatching, away from the start.
-
-    The lines make the angle direction + (layer - 1) rotation with the x axis; direction and start
-    repeat over the layers.
-    """
-    angle = scan.direction[(layer - 1) % len(scan.direction)] + (layer - 1) * scan.rotation
-    start = scan.start[(layer - 1) % len(scan.start)]
-    away = np.array([1 if "left" in start else -1, 1 if "front" in start else -1])
-    along = np.array([math.cos(angle), math.sin(angle)])
-    across = np.array([-along[1], along[0]])
-    return tuple(v if v @ away > -ANGLE_ROUND_OFF else -v for v in (along, across))
-
-
-def fields(
-    scan: Scan, low: np.ndarray, high: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Lower corner (2,) and size (2,) of each field of the rectangle, in the order of scanning."""
-    count = np.array(scan.islands)
-    places = [(i, j) for j in range(count[1]) for i in range(count[0])]
-    if scan.island_order == "columns":
-        places.sort()
-    if scan.island_order == "checkerboard":
-        places.sort(key=lambda place: sum(place) % 2)
-    size = (high - low) / count
-    for place in places:
-        yield low + place * size, size
-
-
-def serpentine(
-    corner: np.ndarray, size: np.ndarray, frame: tuple[np.ndarray, np.ndarray], hatch: float
-) -> Iterator[np.ndarray]:
-    """Begin and end (2, 2) in m of each line over the rectangle at `corner`, to and fro.
-
-    frame  direction of the first line, direction of the hatching
-    """
-    along, across = frame
-    width = float(np.abs(across) @ size)
-    count = max(1, math.floor(width / hatch + 0.5 + ANGLE_ROUND_OFF))
-    for j in range(count):
-        middle = corner + size / 2 + across * width * ((j + 0.5) / count - 0.5)
-        line = clipped(middle, along, corner, size)
-        yield line if j % 2 == 0 else line[::-1]
-
-
-def clipped(
-    middle: np.ndarray, along: np.ndarray, corner: np.ndarray, size: np.ndarray
-) -> np.ndarray:
-    """Begin and end (2, 2) of the part of a straight line that lies in the rectangle."""
-    crossing = np.abs(along) > ANGLE_ROUND_OFF
-    sides = np.stack([corner, corner + size]) - middle
-    reach = np.sort(sides[:, crossing] / along[crossing], axis=0)
-    line = middle + np.outer([reach[0].max(), reach[1].min()], along)
-    return np.clip(line, corner, corner + size)
+    power[::2] = vectors.power
+    ends = np.column_stack([vectors.ends.reshape(-1, 2), np.full(2 * count, height)])
+    return ScanPath(ends, np.concatenate([[0.0], np.cumsum(spent)]), power)

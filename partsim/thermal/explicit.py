@@ -1,17 +1,24 @@
-"""Forward Euler, lumped mass: (T^{n+1} - T^n) m / dt = load - K(r_c, T^n) T^n - A q(T^{n+1})."""
+"""Forward Euler: (theta(T^{n+1}) - theta(T^n)) m / dt = load - K(r_c, T^n) T^n - A q(T^{n+1}).
+
+m is the lumped mass and theta the heat content as a temperature (see .content), T itself where the
+heat capacity is constant and no latent heat is taken.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..ledger import Ledger
 from ..timers import Timers
+from .content import rewarm
 from .heat import Heat
 from .kernels import finish_surface, sweep
-from .losses import cool_surface, removed
+from .losses import cool_surface, cool_surface_content, removed
 from .source import Beam, Optics, aim, beam_room, empty_beam
 
 
 class Explicit:
-    """Steps of one length on one mesh; `aim_at` gives them a path.
+    """Steps of one length on one mesh; `aim_at` gives them paths.
 
     peak  K, highest temperature so far of a block under the beam, seen at the start of each step
     """
@@ -28,35 +35,42 @@ class Explicit:
         self.top_capacity = heat.capacity[top[heat.top_owned]]
         self.before, self.after = np.zeros((2, len(top)))
         self.peak = 0.0
-        self.path = None
+        self.paths = ()
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
 
-    def aim_at(self, path, optics: Optics) -> "Explicit":
-        """Gives the steps a path (ScanPath, times from 0) and a beam."""
-        lattice, layer = self.heat.mesh.lattice, self.heat.mesh.layer
-        heated = (lattice.top(layer) - lattice.layer, lattice.top(layer))
-        room = beam_room(path, self.dt, optics.radius)
-        self.path, self.optics, self.beam = path, optics, empty_beam(optics, room, heated)
+    def aim_at(self, paths: Sequence, optics: Optics, depth: int | None = None) -> "Explicit":
+        """Gives the steps the paths (ScanPath, times from 0) of beams that work together.
+
+        depth  finest cells below the top that are heated, 0 for the surface itself; by default
+               those of one layer
+        """
+        mesh, top = self.heat.mesh, self.heat.mesh.top
+        heated = (top - (mesh.lattice.layer if depth is None else depth), top)
+        room = sum(beam_room(path, self.dt, optics.radius) for path in paths)
+        self.paths, self.optics, self.beam = paths, optics, empty_beam(optics, room, heated)
         return self
 
     def load(self, start: float) -> Beam:
-        """The source of the step that begins at `start` seconds of the path; books its energy."""
-        if self.path is None:
+        """The source of the step that begins at `start` seconds of the paths; books its energy."""
+        if not self.paths:
             return self.dark
-        path = self.path
-        span = (start, start + self.dt)
-        count, energy = aim(self.beam, path.times, path.ends, path.power, span, self.optics)
-        self.ledger.laser.add(energy)
-        return self.beam._replace(count=count)
+        beam, span = self.beam, (start, start + self.dt)
+        for path in self.paths:
+            count, energy = aim(beam, path.times, path.ends, path.power, span, self.optics)
+            self.ledger.laser.add(energy)
+            beam = beam._replace(count=count)
+        return beam
 
     def step(
         self, temperature: np.ndarray, start: float = 0.0, new: np.ndarray | None = None
     ) -> None:
         """`temperature` (n_total,) dt later goes to `new`, or replaces it where none is given.
 
-        start  s, time on the path
+        start  s, time on the paths
         """
         heat, new = self.heat, temperature if new is None else new
+        if heat.table is not None and new is temperature:
+            temperature = temperature.copy()
         peak = sweep(
             temperature,
             new,
@@ -74,8 +88,20 @@ class Explicit:
                 -self.dt * float(heat.contributions[heat.fixed_owned].sum())
             )
         finish_surface(temperature, new, heat.contributions, self.surface_rates)
+        if heat.table is not None:
+            rewarm(temperature, new, heat.table)
         if len(heat.top):
-            cool_surface(new, heat.top, self.ratio, heat.law, self.before, self.after)
-            owned = heat.top_owned
-            gone = removed(self.before[owned], self.after[owned], self.top_capacity)
-            self.ledger.lost_top.add(gone)
+            self.cool(new)
+
+    def cool(self, temperature: np.ndarray) -> None:
+        """What the top surface loses in a step; books its energy."""
+        heat, owned = self.heat, self.heat.top_owned
+        account = self.before, self.after
+        if heat.table is None:
+            cool_surface(temperature, heat.top, self.ratio, heat.law, *account)
+        else:
+            cool_surface_content(
+                temperature, heat.top, self.ratio, heat.law, heat.table, *account
+            )
+        gone = removed(self.before[owned], self.after[owned], self.top_capacity)
+        self.ledger.lost_top.add(gone)

@@ -4,6 +4,8 @@ import numpy as np
 from numba import njit
 
 from ..mesh.mesh import Mesh
+from .conductivity import make_conductivity_table
+from .content import contents, make_content_table, temperatures
 from .kernels import Conduction, make_workspace
 from .losses import LossLaw
 
@@ -11,7 +13,8 @@ from .losses import LossLaw
 class Heat:
     """What the explicit and the implicit step share; made anew for each mesh.
 
-    capacity  (n_total,) J/K of each node
+    capacity  (n_total,) J/K of each node, with the reference heat capacity
+    table     heat content as a temperature (see .content), None where it is the temperature
     top       surface nodes with losses, ghosts first; `top_owned` slices off the ghosts
     fixed     nodes held at the plate's temperature; `fixed_owned` likewise
     """
@@ -20,6 +23,7 @@ class Heat:
         self.mesh, self.law = mesh, law
         self.volumetric = material.density * material.heat_capacity
         self.capacity = self.volumetric * mesh.volume
+        self.table = make_content_table(material)
         lossy = law.radiation > 0 or law.evaporation > 0
         self.top = np.flatnonzero(mesh.area > 0) if lossy else np.zeros(0, np.int64)
         self.fixed = mesh.bottom if bottom_fixed else np.zeros(0, np.int64)
@@ -27,6 +31,7 @@ class Heat:
         self.fixed_owned = self.fixed[self.fixed >= mesh.nodes.n_ghost]
         self.contributions = np.zeros(mesh.nodes.n_slots)
         size = (0,) * mesh.lattice.block
+        varying = make_conductivity_table(material)
         conductivity = (
             material.conductivity_powder,
             material.conductivity_melt,
@@ -38,8 +43,9 @@ class Heat:
             mesh.leaves.stride[mesh.own] * mesh.lattice.cell,
             np.ascontiguousarray(mesh.leaves.corner[mesh.own]),
             consolidated,
-            self.solid_blocks(material, consolidated),
+            self.solid_blocks(material, consolidated) & (len(varying) == 0),
             (*conductivity, material.solidus, material.liquidus),
+            varying,
         )
         self.work = make_workspace(size, material.conductivity_solid)
 
@@ -49,10 +55,18 @@ class Heat:
         same = material.conductivity_melt == material.conductivity_solid
         return whole & same & (consolidated == 1.0).all(axis=1)
 
+    def content(self, temperature: np.ndarray) -> np.ndarray:
+        """Heat content as a temperature in K, in the shape (n,) of the temperatures."""
+        return temperature if self.table is None else contents(temperature, self.table)
+
+    def temperature(self, content: np.ndarray) -> np.ndarray:
+        """K, the inverse of `content`."""
+        return content if self.table is None else temperatures(content, self.table)
+
     def enthalpy(self, temperature: np.ndarray) -> float:
         """J of this rank's owned nodes, counted from 0 K."""
         owned = self.mesh.owned
-        return compensated_dot(self.capacity[owned], temperature[owned])
+        return compensated_dot(self.capacity[owned], self.content(temperature[owned]))
 
 
 @njit(cache=True)

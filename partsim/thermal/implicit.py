@@ -1,12 +1,18 @@
-"""Backward Euler by Newton and CG: (T^{n+1} - T^n) m/dt + K(r_c, T^n) T^{n+1} + A q(T^{n+1}) = 0.
+"""Backward Euler by Newton's method and CG.
 
-The conductivity is that of the old temperature; the surface losses are those of the new one.
+    (theta(T^{n+1}) - theta(T^n)) m/dt + K(r_c, T^n) T^{n+1} + A q(T^{n+1}) = 0,
+
+with the heat content as a temperature, theta(T) (see .content), T itself where the heat capacity is
+constant and no latent heat is taken. The conductivity is that of the old temperature; the surface
+losses are those of the new one. Newton's correction is added to the heat content: as a change of
+temperature it would jump to and fro across the latent heat.
 """
 
 import numpy as np
 from petsc4py import PETSc
 
 from ..ledger import Ledger
+from .content import rewarm, slopes
 from .heat import Heat
 from .kernels import apply, slab, store_kappa
 from .losses import losses
@@ -23,7 +29,7 @@ ROUND_OFF = 4 * np.finfo(float).eps  # share of the terms of a residual that may
 
 
 class Operator:
-    """PETSc's view of m/dt + K + A q': the matrix-free product and the diagonal, on owned nodes."""
+    """PETSc's view of m theta'/dt + K + A q': matrix-free product and diagonal, on owned nodes."""
 
     def __init__(self, heat: Heat):
         self.heat, mesh = heat, heat.mesh
@@ -51,7 +57,7 @@ class Operator:
         return self.output
 
     def mult(self, _matrix, x, y) -> None:
-        """y = (m/dt + K + A q') x; fixed nodes are held at zero."""
+        """y = (m theta'/dt + K + A q') x; fixed nodes are held at zero."""
         owned, fixed = self.heat.mesh.owned, self.heat.fixed
         self.input[owned] = x.array_r
         self.input[self.heat.fixed_owned] = 0.0
@@ -104,29 +110,49 @@ class Implicit:
         self.flux, self.rise = np.zeros((2, len(heat.top)))
 
     def residual(self, temperature: np.ndarray, old: np.ndarray, dt: float) -> np.ndarray:
-        """(n_total,) W, m (T - T_old)/dt + K T + A q(T), also at fixed nodes; renews the slopes."""
+        """(n_total,) W, m (theta - old)/dt + K T + A q(T), also at fixed nodes; renews the slopes.
+
+        old  K, theta at the start of the step
+        """
         heat, top = self.heat, self.heat.top
         residual = self.operator.conduct(temperature).copy()
-        residual += heat.capacity * (temperature - old) / dt
+        residual += heat.capacity * (heat.content(temperature) - old) / dt
         losses(temperature[top], heat.law, self.flux, self.rise)
         area = heat.mesh.area[top]
         residual[top] += area * self.flux
-        self.operator.local_diagonal = heat.capacity / dt
+        self.operator.local_diagonal = self.slope(temperature) * heat.capacity / dt
         self.operator.local_diagonal[top] += area * self.rise
         return residual
+
+    def slope(self, temperature: np.ndarray) -> np.ndarray | float:
+        """(n,) d theta / d T at the temperatures (n,), or 1 for all."""
+        return 1.0 if self.heat.table is None else slopes(temperature, self.heat.table)
+
+    def correct(self, temperature: np.ndarray) -> None:
+        """Takes Newton's correction off the temperature of the owned nodes, then of the ghosts."""
+        heat, owned = self.heat, self.heat.mesh.owned
+        # Newton overshoots where evaporation is far from balance: T must stay positive.
+        old = temperature[owned]
+        new = old - self.slope(old) * np.minimum(self.correction.array_r, LARGEST_DROP * old)
+        if heat.table is not None:
+            rewarm(old, new, heat.table)
+            np.maximum(new, (1 - LARGEST_DROP) * old, out=new)
+        temperature[owned] = new
+        heat.mesh.halo.to_ghosts(temperature)
 
     def error(self, residual: np.ndarray, temperature: np.ndarray, dt: float) -> float:
         """Largest r dt / m in K on any rank, less the round-off of r's terms; collective."""
         heat, owned = self.heat, self.heat.mesh.owned
         capacity = heat.capacity[owned] / dt
-        terms = (capacity + self.operator.stiff_diagonal[owned]) * temperature[owned]
+        inertia = self.slope(temperature[owned]) * capacity
+        terms = (inertia + self.operator.stiff_diagonal[owned]) * temperature[owned]
         beyond = (np.abs(residual[owned]) - ROUND_OFF * terms) / capacity
         return heat.mesh.comm.allreduce(beyond.max(initial=0.0), op=max)
 
     def step(self, temperature: np.ndarray, dt: float, plate: float | None = None) -> None:
         """Advances `temperature` (n_total,) by dt; the fixed nodes go to `plate` K where given."""
         heat, owned = self.heat, self.heat.mesh.owned
-        old = temperature.copy()
+        old = heat.content(temperature).copy()
         self.operator.renew(temperature)
         if plate is not None:
             temperature[heat.fixed] = plate
@@ -138,10 +164,7 @@ class Implicit:
             if error <= self.tolerance:
                 break
             self.solve(residual[owned], error)
-            # Newton overshoots where evaporation is far from balance: T must stay positive.
-            change = np.minimum(self.correction.array_r, LARGEST_DROP * temperature[owned])
-            temperature[owned] -= change
-            heat.mesh.halo.to_ghosts(temperature)
+            self.correct(temperature)
         else:
             raise RuntimeError(
                 f"implicit step of {dt:g} s: residual {error:g} K after Newton's method"

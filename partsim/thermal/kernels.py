@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from ..mesh.local import Tables, gather, scatter
+from .conductivity import vary_kappa
 from .source import add_beam
 from .stencil import GAP, conduct, conduct_uniform, make_weights, slab
 
@@ -20,6 +21,7 @@ class Conduction(NamedTuple):
     consolidated  (nb, B^3)  consolidated fraction r_c
     solid         (nb,)      whether r_c = 1 in the whole block and k does not depend on more
     law           (k_powder, k_melt, k_solid, T_solidus, T_liquidus)
+    table         (n, 3)     k(T) as in .conductivity; n = 0 where the k of `law` are constant
     """
 
     size: tuple
@@ -29,6 +31,7 @@ class Conduction(NamedTuple):
     consolidated: np.ndarray
     solid: np.ndarray
     law: tuple
+    table: np.ndarray
 
 
 class Workspace(NamedTuple):
@@ -141,12 +144,14 @@ def block_kappa(block, conduction, work):
     if conduction.solid[block]:
         return work.solid_kappa
     size, law, active = conduction.size, conduction.law, conduction.tables.active[block]
-    consolidated = conduction.consolidated[block]
-    if not any_hotter(work.values, (len(size) + 1) ** 2 * (active + 1), law[3]):
+    consolidated, varies = conduction.consolidated[block], len(conduction.table) > 0
+    if any_hotter(work.values, (len(size) + 1) ** 2 * (active + 1), law[3]):
+        least = consolidate(work.values, active, size, law, consolidated, work.kappa)
+        conduction.solid[block] = least == 1.0 and law[1] == law[2] and not varies
+    elif not varies:
         cold_kappa(active, size, law, consolidated, work.kappa)
-        return work.kappa
-    least = consolidate(work.values, active, size, law, consolidated, work.kappa)
-    conduction.solid[block] = least == 1.0 and law[1] == law[2]
+    if varies:
+        vary_kappa(work.values, active, size, conduction.table, consolidated, work.kappa)
     return work.kappa
 
 

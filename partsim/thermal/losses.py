@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from ..fastmath import exp_accurate
+from .content import content_at
 
 STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
 GAS_CONSTANT = 8.314462618  # J/(mol K)
@@ -131,6 +132,44 @@ def cool_surface(temperature, nodes, ratio, law, before, after):
         if not after[n] > 0.0:
             after[n] = cool_node(before[n], ratio[n], law)
         temperature[nodes[n]] = after[n]
+
+
+@njit(cache=True, error_model="numpy")
+def cool_content(target, hot, ratio, law, table):
+    """The T with theta(T) + ratio q(T) = target = theta(hot), by bracketed Newton's method.
+
+    The left side rises with T, and what is far below the ambient temperature loses nothing.
+    """
+    ambient = law.ambient**0.25
+    temperature, low, high = hot, 0.1 * ambient, hot
+    if loss(hot, law)[0] < 0.0:
+        low, high = hot, ambient
+    for _ in range(100):
+        flux, rise = loss(temperature, law)
+        content, slope = content_at(temperature, table)
+        excess = content + ratio * flux - target
+        low, high = (low, temperature) if excess > 0.0 else (temperature, high)
+        old = temperature
+        temperature -= excess / (slope + ratio * rise)
+        if not low <= temperature <= high:
+            temperature = 0.5 * (low + high)
+        if abs(temperature - old) <= 1e-13 * old:
+            break
+    return temperature
+
+
+@njit(cache=True, error_model="numpy")
+def cool_surface_content(temperature, nodes, ratio, law, table, before, after):
+    """What `cool_surface` does where heat content is not temperature: theta(T) in place of T.
+
+    before, after  (n,)  are left with the heat contents before and after
+    """
+    for n in range(len(nodes)):
+        hot = temperature[nodes[n]]
+        before[n], _ = content_at(hot, table)
+        cooled = cool_content(before[n], hot, ratio[n], law, table)
+        after[n], _ = content_at(cooled, table)
+        temperature[nodes[n]] = cooled
 
 
 @njit(cache=True, error_model="numpy")

@@ -23,7 +23,8 @@ class Beam(NamedTuple):
     cells        (m, 2)     number of cells along x, y
     lower, upper (m, 2, W)  share of each cell's lower and upper nodes along x, y
     power        (m,)       W, energy of the piece over the step
-    layer        (first, last) lattice z of the cells that are heated
+    layer        (first, last) lattice z of the cells that are heated; where both are one, the
+                 plane of nodes at this height alone
     """
 
     count: int
@@ -45,7 +46,10 @@ class Optics(NamedTuple):
 
 
 def empty_beam(optics: Optics, pieces: int, layer: tuple[int, int]) -> Beam:
-    """A beam with room for `pieces` that heats the lattice cells layer[0] <= z < layer[1]."""
+    """A beam with room for `pieces` that heats the lattice cells layer[0] <= z < layer[1].
+
+    With layer[0] = layer[1] it heats the surface at this height.
+    """
     width = 2 * ceil(3 * optics.radius / optics.cell) + 2
     return Beam(
         0,
@@ -90,14 +94,14 @@ def spread_axis(centre, axis, optics, lower, upper):
 
 @njit(cache=True)
 def aim(beam, times, ends, power, span, optics):
-    """Sets the beam to the path within span = (t0, t1); returns (pieces, energy in J).
+    """Adds a path within span = (t0, t1) to the beam; returns (pieces, energy of the path in J).
 
     times (n+1,), ends (n+1, 3), power (n,): the path. Pieces end where segments end and are no
     longer than R/4; each acts at its middle.
     """
     start, stop = span
     duration = stop - start
-    pieces, energy = 0, 0.0
+    pieces, energy = beam.count, 0.0
     segment = max(np.searchsorted(times, start, side="right") - 1, 0)
     while segment < len(power) and times[segment] < stop:
         t0, t1 = max(times[segment], start), min(times[segment + 1], stop)
@@ -127,11 +131,13 @@ def add_beam(beam, corner, active, n, flux):
     Returns whether the beam reaches the block.
     """
     reached = False
-    low, high = max(beam.layer[0] - corner[2], 0), min(beam.layer[1] - corner[2], active)
+    flat = int(beam.layer[0] == beam.layer[1])
+    first = beam.layer[0] - flat
+    low, high = max(first - corner[2], 0), min(beam.layer[1] - corner[2], active)
     if low >= high:
         return reached
     pitch = n + 1
-    share = 0.5 / (beam.layer[1] - beam.layer[0])
+    share = 1.0 if flat else 0.5 / (beam.layer[1] - first)
     for piece in range(beam.count):
         x0, y0 = beam.first[piece, 0] - corner[0], beam.first[piece, 1] - corner[1]
         i0, i1 = max(x0, 0), min(x0 + beam.cells[piece, 0], n)
@@ -142,7 +148,7 @@ def add_beam(beam, corner, active, n, flux):
         power = share * beam.power[piece]
         lower, upper = beam.lower[piece], beam.upper[piece]
         for k in range(low, high):
-            for z in range(k, k + 2):
+            for z in range(k + flat, k + 2):
                 for j in range(j0, j1):
                     for i in range(i0, i1):
                         at = (z * pitch + j) * pitch + i

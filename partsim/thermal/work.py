@@ -1,5 +1,8 @@
 """What an explicit step has to do on a mesh without melt or beam: flops and bytes.
 
+Of a material with constant properties: heat content (.content) and k(T) (.conductivity) are not
+counted.
+
 The flops are those of the plain kernels, test_thermal_work.py counts them. Of the bytes, every
 array that does not stay in cache is counted once for each time that it is read or written.
 """

@@ -19,10 +19,11 @@ COMPILED_AND_PLAIN = pytest.mark.parametrize(
     "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
 )
 ALLOY = material(conductivity_melt=60.0, conductivity_powder=1.5)  # three different ones
-# block, layer, seed, lowest temperature
+# block, layer, seed, lowest temperature, finest cells of the plate beyond whole root blocks
 CASES = {
-    "hanging": (4, 6, 2, 1700), "partly active": (4, 3, 1, 1700), "large blocks": (8, 5, 1, 1700),
-    "cold": (4, 3, 3, 400),
+    "hanging": (4, 6, 2, 1700, 0), "partly active": (4, 3, 1, 1700, 0),
+    "large blocks": (8, 5, 1, 1700, 0), "cold": (4, 3, 3, 400, 0),
+    "broken root blocks": (4, 6, 4, 1700, 12),
 }
 LAW = (0.286, 40.0, 28.6, 1878.0, 1928.0)
 
@@ -70,8 +71,8 @@ class Case:
 
 @pytest.fixture(params=CASES.values(), ids=CASES.keys())
 def case(request, comm):
-    block, layer, seed, low = request.param
-    made = Case(varied_mesh(comm, layer, block, seed), low)
+    block, layer, seed, low, extra = request.param
+    made = Case(varied_mesh(comm, layer, block, seed, extra), low)
     yield made
     made.mesh.close()
 

@@ -16,6 +16,7 @@ from partsim.job import parse
 from partsim.jobcheck import check, stability_limit
 from partsim.parallel import world
 from partsim.part import material as materials
+from partsim.part import shape
 from partsim.program import stretch
 from tests import dense_laws
 from tests.dense import Dense
@@ -129,7 +130,8 @@ class Reference(Dense):
         base, phase = self.job.time.step, self.job.phase
         if not part.final:
             self.grow()
-            path = part.path.ends, part.path.times, part.path.power
+            (beam,) = part.paths
+            path = beam.ends, beam.times, beam.power
         self.bottom_temperature = part.plate
         for index, ticks in enumerate(part.steps):
             self.scheme = phase.laser_scheme if index < part.laser else phase.cooling_scheme
@@ -173,7 +175,7 @@ def dense_fields(changes):
     """The two states of `expected`."""
     job = job_of(changes | COOLING)
     dense, number, states = Reference(job), 0, []
-    while part := stretch(job, number):
+    while part := stretch(job, shape.load(job), number):
         dense.run(part)
         number += 1
         if number >= job.layers.count:

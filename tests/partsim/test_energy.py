@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from partsim.parallel import world
-from partsim.part.scan import layer_path
+from partsim.part.strategy import layer_paths
 from tests.build_job import EXPLICIT, LAYERS, build_job, run_build
 
 ADIABATIC = {
@@ -67,7 +67,11 @@ def test_adaptation_changes_no_enthalpy(comm, adiabatic, built):
 
 
 def test_laser_brings_the_energy_of_its_paths(comm, built):
-    energy = math.fsum(layer_path(built.job, layer).energy() for layer in range(1, LAYERS + 1))
+    energy = math.fsum(
+        path.energy()
+        for layer in range(1, LAYERS + 1)
+        for path in layer_paths(built.job, built.part, layer)
+    )
     assert built.energy()["laser"] == pytest.approx(energy, rel=1e-14)
 
 

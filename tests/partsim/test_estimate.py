@@ -9,7 +9,7 @@ from partsim.estimate.average import AveragedBuild, before_layer, estimate
 from partsim.estimate.grid import Conduction, Grid, Property, make_grid
 from partsim.estimate.patch import LINES, STEADY, Effect, Effects, Patch, measured_effect
 from partsim.job import MaterialChoice, load, parse
-from partsim.part import material
+from partsim.part import material, shape
 from tests.order import observed_order
 from tests.small_job import job_text
 
@@ -28,8 +28,8 @@ def job_with(changes):
 def plate(cells):
     """A plate of SIZE below nothing, cells along x, y, z; all of it under the part."""
     x, y, z = (np.full(n, length / n) for n, length in zip(cells, SIZE))
-    everywhere = np.ones(len(x), bool), np.ones(len(y), bool)
-    return Grid((x, y), z, everywhere, everywhere, 5e-5, 1)
+    everywhere = np.ones((len(y), len(x)))
+    return Grid((x, y), z, everywhere[None], everywhere > 0, 5e-5, 1)
 
 
 def middles(widths):
@@ -107,9 +107,9 @@ def test_advance_is_of_second_order_in_time():
 @pytest.mark.parametrize("layer", [0, 1, 4, 7])
 def test_grid_holds_the_volume(layer):
     job = job_with({"part.size": ["0.9 mm", "1.3 mm", "0.5 mm"], "plate.size": ["3.2 mm"] * 3})
-    conduction = Conduction(make_grid(job), layer, METAL, 293.0)
+    conduction = Conduction(make_grid(job, shape.load(job)), layer, METAL, 293.0)
     laid = layer * 5e-5 * (0.9e-3 + 8e-4) * (1.3e-3 + 8e-4)
-    assert 4 * conduction.capacity.sum() == pytest.approx(METAL.volumetric * (3.2e-3**3 + laid))
+    assert conduction.capacity.sum() == pytest.approx(METAL.volumetric * (3.2e-3**3 + laid))
 
 
 @pytest.mark.parametrize("bottom", ["fixed", "insulated"])

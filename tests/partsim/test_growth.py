@@ -173,6 +173,25 @@ def test_adapted_mesh_differs_from_the_old_by_one_level_at_most():
         leaves = new
 
 
+@pytest.mark.parametrize("extra", [4, 8, 12])
+@pytest.mark.parametrize("wishes", [nothing, always_merging])
+def test_plate_of_any_number_of_finest_blocks(extra, wishes):
+    """Every place is held once, by a block that lies on the grid of its level, 2:1 balanced."""
+    lattice = small_lattice(extra=extra)
+    assert lattice.plate == 32 + extra
+    for layer, leaves in built(lattice, lattice.layers, wishes):
+        (x0, x1), (y0, y1) = lattice.powder
+        rows = -(-layer // 4) * 4
+        volume = 48 * 48 * lattice.plate + (x1 - x0) * (y1 - y0) * rows
+        assert (leaves.edge**3).sum() == volume
+        assert (leaves.corner % leaves.edge[:, None] == 0).all()
+        assert len(leaves.balanced()) == len(leaves)
+        middle = leaves.corner + leaves.edge[:, None] // 2
+        np.testing.assert_array_equal(leaves.find(middle), np.arange(len(leaves)))
+    coarse = growth.plate_leaves(lattice, 4)
+    assert (coarse.level == 0).any() and coarse.corner[coarse.level == 0, 2].max() <= 16
+
+
 @pytest.mark.parametrize("layer, rows", [(0, 0), (1, 1), (6, 6), (8, 8)])
 def test_volume_and_surface_of_the_active_mesh(comm, layer, rows):
     """Plate and powder, and a top area that is that of the plate at any height."""

@@ -117,7 +117,8 @@ def test_jobs_are_correct(path):
     job = load(path)
     alloy = material.load(job.material, path.parent)
     check(job, alloy, free_memory=math.inf)
-    assert stability_limit(job, alloy) == pytest.approx(2.02e-4, rel=1e-2)
+    limit = 2.02e-4 * (job.mesh.cell / 50e-6) ** 2
+    assert stability_limit(job, alloy) == pytest.approx(limit, rel=1e-2)
     assert re.search("Proell", job.text)
 
 

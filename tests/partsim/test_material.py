@@ -33,9 +33,57 @@ def test_titanium_has_the_values_of_the_paper(name):
 
 def test_every_value_has_a_source():
     alloy = material.load(MaterialChoice(name="Ti-6Al-4V"))
-    entries = {*THERMAL, *(f"phase.{name}" for name in alloy.phase.keys() - THERMAL.keys())}
+    phases = {f"phase.{name}" for name in alloy.phase.keys() - THERMAL.keys()}
+    entries = {*THERMAL, "latent_heat"} | phases
     assert alloy.sources.keys() == entries
     assert all(len(source) > 10 for source in alloy.sources.values())
+
+
+@pytest.mark.parametrize("name", ["316L", "IN625", "IN718"])
+def test_alloys_with_tables_have_a_source_for_every_value(name):
+    alloy = material.load(MaterialChoice(name=name, latent_heat=True))
+    assert alloy.sources.keys() == {*THERMAL, "latent_heat"}
+    assert {"heat_capacity", "conductivity_solid"} <= alloy.curves.keys()
+    assert alloy.smallest_heat_capacity < alloy.heat_capacity and alloy.latent_heat > 2e5
+    assert material.load(MaterialChoice(name=name)).latent_heat == 0
+
+
+def test_mean_of_a_table_is_that_of_its_lines():
+    curve = material.Curve(T=(300.0, 400.0, 600.0), value=(1.0, 3.0, 3.0))
+    assert curve.mean(200, 600) == pytest.approx((100 * 1 + 100 * 2 + 200 * 3) / 400, rel=1e-15)
+
+
+@pytest.mark.parametrize("table, line", [
+    ("{ T = [300, 2000, 1900], value = [1, 2, 3] }",
+     'heat_capacity = {"T": [300, 2000, 1900], "value": [1, 2, 3]}, but it must be at rising '
+     "temperatures T"),
+    ("{ T = [300, 2000], value = [1, -2] }",
+     "heat_capacity.value[1] = -2, but it must be positive"),
+    ("{ T = [300, nan], value = [1, 2] }", "heat_capacity.T[1] = NaN, but it must be a temperature "
+     'such as "20 degC" or a number in K, and finite'),
+    ("{ T = [300, 2000], value = [1, 2, 3] }",
+     'heat_capacity = {"T": [300, 2000], "value": [1, 2, 3]}, but it must be as many values as '
+     "temperatures, 2"),
+    ("{ T = [300, 1900], value = [1, 2] }", "heat_capacity.T = 300 K to 1900 K, but it must be a "
+     "range that holds 300 K to 1928 K"),
+    ("{ T = [400, 2000], value = [1, 2] }", "heat_capacity.T = 400 K to 2000 K, but it must be a "
+     "range that holds 300 K to 1928 K"),
+    ("{ T = [300], value = [1] }", "heat_capacity.T = [300], but it must be a list of at least 2"),
+    ("{ T = [300, 2000] }", "missing entry heat_capacity.value"),
+    ("{ T = [300, 2000], values = [1, 2] }", "unknown entry heat_capacity.values"),
+], ids=str)
+def test_wrong_table_is_told_in_one_line(tmp_path, table, line):
+    old = 'heat_capacity = { value = "1130 J/(kg K)", source = "Proell 2024, Table 1" }'
+    assert TITANIUM.count(old) == 1
+    with pytest.raises(UserError) as told:
+        own(tmp_path, TITANIUM.replace(old, f"heat_capacity = {table}"))
+    assert str(told.value) == f"{tmp_path / 'own.toml'}: {line}"
+
+
+def test_latent_heat_must_be_known_where_it_is_asked_for(tmp_path):
+    (tmp_path / "own.toml").write_text(TITANIUM.replace("latent_heat =", "# latent_heat ="))
+    with pytest.raises(UserError, match="material.latent_heat = true, but it must be false"):
+        material.load(MaterialChoice(file="own.toml", latent_heat=True), tmp_path)
 
 
 def test_phase_constants_make_the_law_of_the_paper():

@@ -8,7 +8,8 @@ import numpy as np
 
 from partsim.job import parse
 from partsim.part import material as materials
-from partsim.part.scan import layer_path
+from partsim.part import shape
+from partsim.part.strategy import layer_paths
 from partsim.site import Site
 from partsim.thermal.explicit import Explicit
 from partsim.thermal.source import Optics
@@ -57,12 +58,12 @@ def consolidated_site(job, comm):
 
 def computed(job, comm):
     """Rise of T in K (n,) at PLACES from the end of the track, in whole steps; hanging nodes."""
-    site, path = consolidated_site(job, comm), layer_path(job, 1)
+    site, (path,) = consolidated_site(job, comm), layer_paths(job, shape.load(job), 1)
     steps = round(path.duration / job.time.step)
     explicit = Explicit(site.heat, path.duration / steps, site.ledger, Timers())
     lattice = site.lattice
     explicit.aim_at(
-        path, Optics(job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder)
+        (path,), Optics(job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder)
     )
     for step in range(steps):
         explicit.step(site.state["temperature"], step * explicit.dt)
@@ -77,7 +78,7 @@ def exact(job, share=1.0, mirror=None):
 
     mirror  plane (axis, coordinate in m) at which the track is mirrored; the places stay
     """
-    path, law = layer_path(job, 1), materials.load(job.material)
+    (path,), law = layer_paths(job, shape.load(job), 1), materials.load(job.material)
     ends, t = path.ends.copy(), share * path.duration
     places = path.position(t) + PLACES
     if mirror:

@@ -13,7 +13,7 @@ from partsim.estimate.patch import Effect, Effects
 from partsim.info import as_lines
 from partsim.job import MaterialChoice, load, parse
 from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES
-from partsim.part import material
+from partsim.part import material, shape
 from partsim.plan import Speeds, measured_speeds, plan
 from partsim.site import Site
 from tests.small_job import job_text
@@ -107,7 +107,7 @@ def test_cost_is_nodes_times_steps(comm, uncalibrated):
 def test_long_steps_are_implicit_and_cost_iterations():
     changes = {"layers.dwell": "60 ms", "time.step": "12 us", "time.largest_step": "12 ms"}
     job = job_with(changes)
-    work = planning.work_of(planning.layer_stretch(job, 1), job, ALLOY, SPEEDS)
+    work = planning.work_of(planning.layer_stretch(job, shape.load(job), 1), job, ALLOY, SPEEDS)
     lengths = 12e-6 * np.array(cooling_steps(5000, 2000, 10, 1000))
     stable = 5e-5**2 * 4090 * 1130 / (2 * 28.6)
     long = lengths[lengths > 0.9 * stable]

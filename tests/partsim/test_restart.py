@@ -12,17 +12,18 @@ from mpi4py import MPI
 from partsim import __main__
 from partsim.build import checked_job
 from partsim.errors import UserError
-from partsim.output import checkpoint, records
+from partsim.output import records
 from partsim.output.checkpoint import latest, load_header
 from partsim.parallel import world
 from partsim.part.material import shipped
+from partsim.part.shape import load as load_shape
 from partsim.program import stretch
 from tests.build_job import (
     EXPLICIT, PROBES, assert_close, assert_same_bits, books, build_job, build_text,
     resume_build, run_build, stored,
 )
 
-SCAN = stretch(build_job(), 8).laser
+SCAN = stretch(build_job(), load_shape(build_job()), 8).laser
 MOMENTS = {  # stretches and steps of the next one that are done
     "scan": (0, 30),
     "layer": (8, 0),
@@ -44,7 +45,6 @@ TIMES = {
 def checkpoints_at(moments):
     """Checkpoints are written after these steps, and all are kept."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint, "KEPT", 100)
         patch.setattr(records, "WATCH", 1)
         patch.setattr(
             records.Records, "overdue",
@@ -61,7 +61,7 @@ def place(path):
 @pytest.fixture(scope="module")
 def checkpointed(module_tmp):
     """The whole build, which writes a checkpoint at every one of the moments."""
-    job = build_job({"output.checkpoint_layers": 5})
+    job = build_job({"output.checkpoint_layers": 5, "output.keep_checkpoints": 100})
     with checkpoints_at(MOMENTS.values()):
         return run_build(world(), job, module_tmp / "checkpointed")
 
@@ -192,6 +192,8 @@ def test_wrong_checkpoint_is_one_line_on_every_rank(
 ):
     folder = shared_tmp / "run"
     copy_folder(comm, short, folder)
+    if comm.rank == 0:
+        (folder / "summary.json").unlink()
     told = comm.bcast(spoil(folder) if comm.rank == 0 else None)
     monkeypatch.setattr(sys, "argv", ["partsim", "resume", str(folder)])
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)

@@ -7,8 +7,9 @@ import pytest
 
 from partsim.errors import UserError
 from partsim.job import load, parse
-from partsim.part.scan import ScanPath, layer_path
-from partsim.part.shape import Box
+from partsim.part.scan import ScanPath
+from partsim.part.shape import Box, load as load_shape
+from partsim.part.strategy import layer_paths
 from tests.small_job import job_text
 
 CUBE = {
@@ -19,7 +20,13 @@ SLANTED = {"part.size": ["2 mm", "1.3 mm", "0.4 mm"], "scan.direction": "67 deg"
 
 
 def path_of(changes, layer=1):
-    return layer_path(parse(job_text(changes), "job.toml"), layer)
+    return only_path(parse(job_text(changes), "job.toml"), layer)
+
+
+def only_path(job, layer):
+    """The path of the only beam."""
+    (path,) = layer_paths(job, load_shape(job), layer)
+    return path
 
 
 def lines_of(path):
@@ -61,7 +68,7 @@ def test_cube_of_the_paper():
 @pytest.mark.parametrize("name", ["cube", "cube_islands", "cube_small"])
 def test_jobs_deliver_power_times_time_on(name):
     job = load(Path(__file__).parents[2] / "jobs" / f"{name}.toml")
-    path = layer_path(job, job.layers.stop)
+    path = only_path(job, job.layers.stop)
     length = np.linalg.norm(lines_of(path)[:, 1] - lines_of(path)[:, 0], axis=1).sum()
     assert path.energy() == pytest.approx(180 * length / 0.96, rel=1e-13)
     assert path.energy() == pytest.approx(180 * path.duration, rel=1e-13)

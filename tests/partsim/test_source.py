@@ -212,3 +212,20 @@ def test_share_of_a_piece_is_its_time():
     beam, energy = aimed((1.0395e-3, 1.0405e-3))
     np.testing.assert_allclose(beam.power[: beam.count], [90.0, 75.0], rtol=1e-9)
     assert energy == pytest.approx(0.165e-3, rel=1e-9)
+
+
+def test_several_beams_are_the_sum_of_their_own():
+    """Loads and energy of paths that a step follows together, one of which ends before."""
+    other = standing((-3e-4, 5e-4), seconds=1.0e-3, power=120.0)
+    room = sum(beam_room(path, 1e-5, RADIUS) for path in (PATH, other))
+    for start, ends in ((2e-4, False), (9.95e-4, True), (2.1e-3, True)):
+        span, beam, energies = (start, start + 1e-5), empty_beam(OPTICS, room, (40, 41)), []
+        for path in (PATH, other):
+            count, energy = aim(beam, path.times, path.ends, path.power, span, OPTICS)
+            beam = beam._replace(count=count)
+            energies.append(energy)
+        alone = [aimed(span, path)[0] for path in (PATH, other)]
+        np.testing.assert_allclose(loads(beam), sum(map(loads, alone)), rtol=1e-13, atol=1e-15)
+        expected = [path.energy(*span) for path in (PATH, other)]
+        assert energies == pytest.approx(expected, rel=1e-13)
+        assert (energies[1] < 120 * 1e-5 * (1 - 1e-9)) == ends

@@ -1,0 +1,103 @@
+"""Volume means of the phases in each powder layer of the part, from a snapshot."""
+
+from pathlib import Path
+
+import h5py
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from partsim.errors import UserError
+from partsim.job import parse
+from partsim.output.shared_file import explained
+from partsim.output.slices import Snapshot
+
+PHASES = ("alpha_stable", "martensite", "beta")
+COLUMNS = ("layer", "height", "volume", *PHASES)
+UNITS = {"layer": "1", "height": "m", "volume": "m^3"}
+
+
+def layer_means(snapshot: Path) -> dict[str, np.ndarray]:
+    """name of COLUMNS -> (n,) over the layers that hold consolidated cells of the part.
+
+    A cell counts where its centre lies in the part's bounding box and at least half of it is
+    consolidated, with its value the mean of its corners: the rule of the run's summary. It adds
+    its volume to each layer in proportion to the height that they share. `height` is the layer's
+    top. Raises UserError if the file is no snapshot or has no such cells.
+    """
+    with Snapshot(snapshot) as file:
+        thickness = parse(file.header["job"], snapshot).layers.thickness
+        centre, edge = cells_of(file)
+        low, high = np.array(file.header["part"])
+        inside = ((centre > low) & (centre < high)).all(axis=1)
+        counted = inside & (file.cell_values("consolidated") >= 0.5)
+        if not counted.any():
+            raise UserError(f"{snapshot} has no consolidated cells of the part")
+        values = {name: file.cell_means(name)[counted] for name in PHASES}
+    return binned(centre[counted, 2], edge[counted], values, thickness)
+
+
+def binned(
+    z: np.ndarray, edge: np.ndarray, values: dict[str, np.ndarray], thickness: float
+) -> dict[str, np.ndarray]:
+    """The means of cells with centres z (n,) and edges (n,) in m over layers of a thickness."""
+    count = int(np.ceil((z + edge / 2).max() / thickness - 1e-6))
+    volume, sums = np.zeros(count), {name: np.zeros(count) for name in values}
+    for layer in range(count):
+        below = np.maximum(z - edge / 2, layer * thickness)
+        shared = np.minimum(z + edge / 2, (layer + 1) * thickness) - below
+        weight = np.where(shared > 1e-6 * thickness, shared, 0.0) * edge**2
+        volume[layer] = weight.sum()
+        for name in values:
+            sums[name][layer] = (weight * values[name]).sum()
+    held = np.flatnonzero(volume)
+    means = {name: sums[name][held] / volume[held] for name in values}
+    return {"layer": held + 1, "height": (held + 1) * thickness, "volume": volume[held], **means}
+
+
+def cells_of(file: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) and (n,) m, centres and edges of all active cells in the order of the file."""
+    view = file.view
+    order = np.argsort(file.first_cell, kind="stable")
+    order = order[view.active[order] > 0]
+    held = view.active_cells[order]
+    edge = np.broadcast_to(view.edge[order][:, None, None, None], held.shape)
+    return view.cell_centres()[order][held], edge[held]
+
+
+def export_layers(snapshot: Path, target: Path) -> list[Path]:
+    """Writes `target` ending in .csv, .h5 and .png; the files written.
+
+    Raises UserError where layer_means does or the files cannot be written.
+    """
+    table = layer_means(snapshot)
+    files = [target.with_suffix(ending) for ending in (".csv", ".h5", ".png")]
+    for path, write in zip(files, (_write_csv, _write_hdf, _draw)):
+        explained(path, lambda path=path, write=write: write(path, table))
+    return files
+
+
+def _write_csv(path: Path, table: dict[str, np.ndarray]) -> None:
+    with open(path, "w") as file:
+        file.write(",".join(f"{name} [{UNITS.get(name, '1')}]" for name in COLUMNS) + "\n")
+        for row in zip(*(table[name].tolist() for name in COLUMNS)):
+            file.write(",".join(map(repr, row)) + "\n")
+
+
+def _write_hdf(path: Path, table: dict[str, np.ndarray]) -> None:
+    with h5py.File(path, "w") as file:
+        for name in COLUMNS:
+            file[name] = table[name]
+            file[name].attrs["unit"] = UNITS.get(name, "1")
+
+
+def _draw(path: Path, table: dict[str, np.ndarray]) -> None:
+    names = {"alpha_stable": "stable α", "martensite": "martensite α′", "beta": "β"}
+    with matplotlib.rc_context({"font.size": 8, "savefig.dpi": 200}):
+        figure = Figure(figsize=(3.5, 3.0), layout="constrained")
+        axes = figure.subplots()
+        for name in PHASES:
+            axes.plot(table[name], 1e3 * table["height"], ".-", label=names[name])
+        axes.set(xlabel="mean fraction of a layer", ylabel="height / mm", xlim=(-0.02, 1.02))
+        axes.legend()
+        figure.savefig(path)

@@ -1,0 +1,96 @@
+"""What the beam does to a layer that stands for several, given by rule.
+
+In cells of several layer thicknesses the beam may melt nothing, because one pass heats its row of
+cells by less the larger they are (16 000 K at 50 um, 1600 K at 160 um). Therefore the part's cells
+of a layer are dense once it is laid; when its scan ends they are beta, quenched to the temperature
+that they then have; and the share of the power that radiation and evaporation take, measured with
+the beam resolved, does not arrive. The surface then only radiates.
+"""
+
+from math import fsum
+
+import numpy as np
+
+from .estimate.patch import Effects
+from .fields import HISTORY_FIELDS
+from .mesh.nodes import key_point
+from .part.section import covered
+from .part.shape import Shape
+from .phase.integrate import initial
+from .site import Site
+
+
+class GroupedScan:
+    """The rule for the layers of a build, whose state is `site`.
+
+    effects  of a scan with the beam resolved
+    """
+
+    def __init__(self, site: Site, shape: Shape, effects: Effects):
+        self.site, self.shape, self.effects = site, shape, effects
+
+    def arriving(self, layer: int) -> float:
+        """The share of the power that will arrive in `layer`, before it is laid; collective.
+
+        It follows from the mean temperature of the surface on which the layer is laid.
+        """
+        section = self.shape.section(max(layer - 1, 1))
+        return 1 - self.effects.at(surface_temperature(self.site, section)).lost_share
+
+    def begin(self, layer: int) -> None:
+        """The part's cells in the layer just laid are dense."""
+        site = self.site
+        site.state["consolidated"][self.cells(layer)] = 1.0
+        site.settle(site.mesh, site.state)
+
+    def end(self, layer: int) -> None:
+        """The part's nodes in the layer are beta, quenched to their temperature."""
+        site, mesh = self.site, self.site.mesh
+        site.phases.catch_up(site.state["temperature"])
+        nodes = mesh.largest(touched(self.cells(layer), mesh.lattice.block)) > 0
+        fresh = initial("powder", site.state["temperature"][nodes], site.phase_law)
+        for name, values in zip(HISTORY_FIELDS, fresh, strict=True):
+            site.state[name][nodes] = values
+        site.settle(mesh, site.state)
+
+    def cells(self, layer: int) -> np.ndarray:
+        """(nb, B^3) which cells of this rank the scan of the layer makes dense."""
+        mesh, lattice = self.site.mesh, self.site.lattice
+        along = np.arange(lattice.block) + 0.5
+        stride, corner = mesh.leaves.stride[mesh.own], mesh.leaves.corner[mesh.own]
+        x, y, z = (corner[:, axis, None] + stride[:, None] * along for axis in range(3))
+        new = (z > lattice.top(layer - 1)) & (z < lattice.top(layer))
+        scanned = np.zeros((mesh.n_blocks, *[lattice.block] * 3), bool)
+        origin, section = np.array(lattice.origin), self.shape.section(layer)
+        for block in np.flatnonzero(new.any(axis=1)):
+            places = [lattice.cell * values[block] for values in (x, y)]
+            x_cell, y_cell = origin[0] + places[0], origin[1] + places[1][:, None]
+            inside = covered(section, x_cell, y_cell)
+            scanned[block] = new[block][:, None, None] & inside
+        return scanned.reshape(mesh.n_blocks, -1)
+
+
+def touched(cells: np.ndarray, size: int) -> np.ndarray:
+    """(nb, (B+1)^3) 1.0 at the corners of cells (nb, B^3), 0.0 elsewhere."""
+    cells = cells.reshape(-1, size, size, size)
+    nodes = np.zeros((len(cells), *[size + 1] * 3))
+    for k, j, i in np.ndindex(2, 2, 2):
+        part = nodes[:, k : k + size, j : j + size, i : i + size]
+        np.maximum(part, cells, out=part)
+    return nodes.reshape(len(cells), -1)
+
+
+def surface_temperature(site: Site, section) -> float:
+    """K, mean over the top surface within a section; the same on any ranks; collective.
+
+    Each node counts with its exposed area; the products are summed exactly.
+    """
+    mesh, lattice = site.mesh, site.lattice
+    point = key_point(mesh.nodes.key)
+    owned = np.arange(len(point)) >= mesh.nodes.n_ghost
+    top = np.flatnonzero(owned & (mesh.area > 0) & (point[:, 2] == mesh.top))
+    x, y, _ = lattice.position(point[top]).T
+    top = top[covered(section, x, y)]
+    area, temperature = mesh.area[top], site.state["temperature"][top]
+    sums = [np.concatenate(site.comm.allgather(v)) for v in (area, area * temperature)]
+    return fsum(sums[1]) / fsum(sums[0])

@@ -1,0 +1,139 @@
+"""Heat content counted as a temperature: theta(T) = H(T) / c_ref.
+
+H is the heat content of a kilogram in J/kg, the integral of c_p(T) from 0 K plus the latent heat,
+which melting takes in proportion to the liquid fraction; c_ref is one heat capacity for all
+temperatures. Everything that conserves energy adds and removes theta, so that the lumped masses
+m = rho c_ref V stay constant. Density is constant. Where c_p is constant and no latent heat is
+taken, theta = T and no table exists.
+
+The table is piecewise linear on equal steps of temperature and exact at its nodes, so melting
+begins and ends up to STEP beyond the solidus and the liquidus.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+STEP = 2.0  # K, a power of two, so that no round-off decides in which segment a temperature lies
+
+
+class ContentTable(NamedTuple):
+    """Heat contents at the temperatures 0, STEP, 2 STEP, ...
+
+    content  (n+1,) K, theta
+    slope    (n,)   d theta / d T between the nodes, positive; the last one goes on for ever
+    """
+
+    content: np.ndarray
+    slope: np.ndarray
+
+
+def make_content_table(material) -> ContentTable | None:
+    """The table of a material, None where theta = T."""
+    curve = material.curves.get("heat_capacity")
+    if curve is None and not material.latent_heat:
+        return None
+    # the last segment lies beyond everything that changes
+    end = material.liquidus if curve is None else max(material.liquidus, curve.T[-1])
+    nodes = STEP * np.arange(int(np.ceil(end / STEP)) + 2)
+    content = heat_content(material, nodes) / material.heat_capacity
+    return ContentTable(content, np.diff(content) / STEP)
+
+
+def heat_content(material, temperature: np.ndarray) -> np.ndarray:
+    """(n,) J/kg of a material at temperatures (n,) in K, counted from 0 K.
+
+    The heat capacity is piecewise linear between the points of its table and constant beyond.
+    """
+    curve = material.curves.get("heat_capacity")
+    sensible = material.heat_capacity * temperature
+    if curve is not None:
+        sensible = integral(np.array(curve.T), np.array(curve.value), temperature)
+    liquid = (temperature - material.solidus) / (material.liquidus - material.solidus)
+    return sensible + material.latent_heat * np.clip(liquid, 0.0, 1.0)
+
+
+def integral(points: np.ndarray, values: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(n,) the integral from 0 to each end of the piecewise linear function through the points."""
+    points = np.concatenate([[0.0], points])
+    values = np.concatenate([values[:1], values])
+    pieces = np.diff(points) * (values[1:] + values[:-1]) / 2
+    before = np.concatenate([[0.0], np.cumsum(pieces)])
+    at = np.searchsorted(points, end, side="right") - 1
+    return before[at] + (end - points[at]) * (values[at] + np.interp(end, points, values)) / 2
+
+
+@njit(cache=True, forceinline=True)
+def segment(temperature, table):
+    """The segment of the table in which a temperature lies, the first or the last one beyond."""
+    return min(max(int(temperature * (1.0 / STEP)), 0), len(table.slope) - 1)
+
+
+@njit(cache=True)
+def content_at(temperature, table):
+    """theta and its slope at one temperature."""
+    at = segment(temperature, table)
+    slope = table.slope[at]
+    return table.content[at] + slope * (temperature - at * STEP), slope
+
+
+@njit(cache=True)
+def contents(temperature, table):
+    """(n,) theta of the temperatures (n,)."""
+    result = np.empty(len(temperature))
+    for n in range(len(temperature)):
+        result[n] = content_at(temperature[n], table)[0]
+    return result
+
+
+@njit(cache=True)
+def slopes(temperature, table):
+    """(n,) d theta / d T at the temperatures (n,)."""
+    result = np.empty(len(temperature))
+    for n in range(len(temperature)):
+        result[n] = table.slope[segment(temperature[n], table)]
+    return result
+
+
+@njit(cache=True)
+def temperatures(content, table):
+    """(n,) the temperatures with the heat contents (n,): the inverse of `contents`."""
+    result = np.empty(len(content))
+    for n in range(len(content)):
+        at = np.searchsorted(table.content, content[n], side="right") - 1
+        at = min(max(at, 0), len(table.slope) - 1)
+        result[n] = at * STEP + (content[n] - table.content[at]) / table.slope[at]
+    return result
+
+
+@njit(cache=True)
+def walk(temperature, change, table):
+    """The T whose heat content exceeds that of `temperature` by `change` K.
+
+    The way there leads from segment to segment; no change gives back the temperature itself.
+    """
+    slope, at = table.slope, segment(temperature, table)
+    while change > 0.0 and at < len(slope) - 1:
+        border = (at + 1) * STEP
+        if temperature + change / slope[at] <= border:
+            break
+        change -= (border - temperature) * slope[at]
+        temperature, at = border, at + 1
+    while change < 0.0 and at > 0:
+        border = at * STEP
+        if temperature + change / slope[at] >= border:
+            break
+        change -= (border - temperature) * slope[at]
+        temperature, at = border, at - 1
+    return temperature + change / slope[at]
+
+
+@njit(cache=True)
+def rewarm(old, new, table):
+    """Replaces new = T + d theta by the temperature with the heat content theta(T) + d theta.
+
+    old, new  (n,) K, T before the step, and what constant heat capacity would have made of it
+    """
+    for n in range(len(old)):
+        new[n] = walk(old[n], new[n] - old[n], table)

@@ -1,0 +1,1 @@
+"""Computed melt pools beside measured ones."""

@@ -1,0 +1,130 @@
+"""Grouped layers: energy and time stay, and the rule does what the beam would have done."""
+
+import numpy as np
+import pytest
+
+from partsim.build import Build
+from partsim.errors import UserError
+from partsim.estimate.patch import Effect, Effects
+from partsim.grouped_scan import touched
+from partsim.grouping import grouped
+from partsim.part import shape
+from partsim.part.strategy import layer_paths
+from tests.build_job import (
+    assert_same_bits, build_job, resume_build, run_build, stored,
+)
+
+GROUPED = {
+    "part.size": ["0.8 mm", "0.8 mm", "0.6 mm"],
+    "layers.group": 2,
+    "mesh.block": 4,
+    "mesh.levels": 2,
+    "scan.rotation": 0,
+    "layers.dwell": "0.4 ms",
+    "layers.stop": 4,
+    "final_cooling.duration": 0,
+    "output.mid_scan": [3],
+}
+LOST = Effects((293.0, 750.0), (Effect(0.1, 1e-4), Effect(0.3, 1e-4)))
+
+
+@pytest.fixture
+def known_effects(monkeypatch):
+    """No measurement of the losses; they are linear between 293 and 750 K."""
+    monkeypatch.setattr("partsim.estimate.patch.measured_effects", lambda job, material: LOST)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("contour", [{}, {"scan.contour.power": 80, "scan.contour.offset": "1 um"}])
+def test_energy_and_time_of_the_scan_stay(n, contour):
+    """Twelve layers of twelve lines; the last line has no pause after it."""
+    job = build_job(GROUPED, {"layers.group": n, "scan.hatch": "66.666666666666667 um",
+                              "layers.stop": 12} | contour)
+    assert job.layers.count == 12
+    single = job.model_copy(update={"layers": job.layers.model_copy(update={"group": 1})})
+    sums = []
+    for one, count in ((single, 12), (grouped(job), 12 // n)):
+        paths = [layer_paths(one, shape.load(one), layer)[0] for layer in range(1, count + 1)]
+        pauses = one.scan.turn_time * count
+        sums.append([sum(path.energy() for path in paths),
+                     sum(path.duration for path in paths) + pauses,
+                     one.layers.dwell * count, one.layers.thickness * count])
+    np.testing.assert_allclose(sums[1], sums[0], rtol=1e-9)
+    assert grouped(job).mesh.cell == n * single.mesh.cell
+
+
+def test_single_layers_are_left_alone():
+    job = build_job()
+    assert grouped(job) is job
+
+
+@pytest.mark.parametrize(
+    "wrong, entry",
+    [({"layers.count": 5}, "layers.count = 5"), ({"layers.stop": 3}, "layers.stop = 3"),
+     ({"layers.start": 2}, "layers.start = 2")],
+)
+def test_groups_must_be_whole(wrong, entry):
+    with pytest.raises(UserError, match=entry + ", but it must be a multiple of layers.group = 2"):
+        grouped(build_job(GROUPED, wrong))
+
+
+def test_scan_files_are_not_grouped():
+    job = build_job(GROUPED)
+    scan = job.scan.model_copy(update={"file": "a file"})
+    with pytest.raises(UserError, match="layers.group = 2, but it must be 1 with scan.file"):
+        grouped(job.model_copy(update={"scan": scan}))
+
+
+def test_touched_are_the_corners_of_cells():
+    cells = np.zeros((1, 2, 2, 2))
+    cells[0, 0, 1, 0] = 1
+    nodes = touched(cells.reshape(1, 8), 2).reshape(3, 3, 3)
+    assert nodes[:2, 1:, :2].all()
+    assert nodes.sum() == 8
+
+
+@pytest.fixture
+def laid(comm, shared_tmp, known_effects):
+    """A build whose first grouped layer has been laid, not scanned yet."""
+    build = Build(build_job(GROUPED, probes=()), comm, shared_tmp)
+    build.start()
+    build.enter()
+    return build
+
+
+def test_layer_is_dense_and_keeps_its_energy(laid):
+    """Cells of 0.1 mm: the part's 8 x 8 cells of the first layer, none of its powder."""
+    site, lattice = laid.site, laid.site.lattice
+    centre = site.view().cell_centres().reshape(site.mesh.n_blocks, -1, 3)
+    dense = site.state["consolidated"] == 1
+    new = (centre[..., 2] > 0) & (centre[..., 2] < 1e-4)
+    assert laid.comm.allreduce(int((dense & new).sum())) == 64
+    assert dense[centre[..., 2] < 0].all()
+    assert not dense[centre[..., 2] > 1e-4].any()
+    assert lattice.cell == pytest.approx(1e-4)
+    assert laid.arriving == pytest.approx(0.7)  # the plate is at 750 K
+    laid.drop_solvers()
+
+
+def test_scan_ends_in_quenched_beta(laid):
+    laid.rule.end(1)
+    site = laid.site
+    key = site.view().node_positions().reshape(site.mesh.n_blocks, -1, 3)
+    alpha = site.mesh.to_blocks(site.state["alpha_stable"])
+    inside = ((key >= -1e-9) & (key <= np.array([8e-4, 8e-4, 1e-4]) + 1e-9)).all(axis=-1)
+    assert not alpha[inside].any()
+    assert (alpha[key[..., 2] < -1e-9] == 0.9).all()
+    laid.drop_solvers()
+
+
+def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
+    job = build_job(GROUPED, {"output.checkpoint_layers": 2}, probes=())
+    build = run_build(comm, job, shared_tmp / "whole")
+    energy = build.energy()
+    assert abs(energy["closing_error"]) < 1e-11
+    path = layer_paths(build.job, build.part, 1)[0]
+    assert energy["laser"] == pytest.approx(0.7 * path.energy() + build.arriving * path.energy())
+    assert 0.3 < build.arriving < 0.7  # the second layer is laid on hotter metal
+    first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
+    again = resume_build(comm, first, shared_tmp / "again")
+    assert_same_bits(stored(again), stored(build))

@@ -1,0 +1,219 @@
+"""Heat content as a temperature: the table, melting, losses, k(T), energy and ranks."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.special import erfinv
+
+from partsim.job import MaterialChoice
+from partsim.mesh import growth
+from partsim.part import material as materials
+from partsim.part.material import Curve
+from partsim.part.scan import ScanPath
+from partsim.thermal import content
+from partsim.thermal.content import contents, make_content_table, temperatures
+from partsim.thermal.losses import cool_content, loss, make_loss_law
+from tests.build_job import EXPLICIT, build_job, run_build
+from tests.heat_run import HeatRun
+from tests.meshes import (
+    alone, cell_points, make_mesh, material, nodal, noise, small_lattice,
+    uniform_lattice, varied_leaves,
+)  # fmt: skip
+from tests.order import observed_orders
+from tests.stefan import Stefan
+
+COMPILED_AND_PLAIN = pytest.mark.parametrize(
+    "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
+)
+STEEL = materials.load(MaterialChoice(name="316L", latent_heat=True))
+TABLE = make_content_table(STEEL)
+DIFFUSIVITY = 28.6 / (4090 * 1130)
+
+
+def content_by_quadrature(temperature, alloy):
+    """theta from the definition: c_p between the points of its table, and the latent heat."""
+    curve = alloy.curves["heat_capacity"]
+    kinks = [t for t in curve.T if t < temperature]
+    sensible, _ = quad(np.interp, 0, temperature, args=(curve.T, curve.value), points=kinks)
+    liquid = (temperature - alloy.solidus) / (alloy.liquidus - alloy.solidus)
+    return (sensible + alloy.latent_heat * min(max(liquid, 0), 1)) / alloy.heat_capacity
+
+
+def test_table_is_exact_at_its_nodes():
+    at = np.array([2.0, 300.0, 900.0, 1656.0, 1660.0, 1700.0, 1724.0, 2500.0, 3090.0, 6000.0])
+    expected = [content_by_quadrature(t, STEEL) for t in at]
+    np.testing.assert_allclose(contents(at, TABLE), expected, rtol=1e-12)
+    assert np.diff(TABLE.content).min() > 0
+
+
+def test_constant_heat_capacity_needs_no_table():
+    assert make_content_table(material()) is None
+    latent = make_content_table(material(latent_heat=286e3))
+    at = np.array([300.0, 1878.0, 1928.0, 3000.0])
+    np.testing.assert_allclose(
+        contents(at, latent) - at, np.array([0, 0, 1, 1]) * 286e3 / 1130, atol=1e-11)
+
+
+def test_temperatures_are_the_inverse():
+    at = np.concatenate([np.linspace(1, 6000, 997), [1658.15, 1723.15, 2.0, 4000.0]])
+    np.testing.assert_allclose(temperatures(contents(at, TABLE), TABLE), at, rtol=1e-13)
+
+
+@COMPILED_AND_PLAIN
+def test_walk_adds_heat_content(pick):
+    """theta(T') = theta(T) + change over any number of segments, both ways; 0 changes nothing."""
+    random = np.random.default_rng(3)
+    old = np.concatenate([random.uniform(200, 4000, 100), [1658.0, 1660.0, 300.0, 1722.0]])
+    for change in (0.0, 1e-9, 0.3, -0.3, 40.0, -40.0, 700.0, -150.0):
+        new = old + change
+        pick(content.rewarm)(old, new, TABLE)
+        if change == 0.0:
+            np.testing.assert_array_equal(new, old)
+        np.testing.assert_allclose(
+            contents(new, TABLE) - contents(old, TABLE), (old + change) - old, atol=3e-12)
+
+
+@COMPILED_AND_PLAIN
+def test_cooled_surface_solves_its_equation(pick):
+    """theta(T) + dt A/m q(T) = theta(T*), against scipy's bracketing root finder."""
+    law = make_loss_law(STEEL, True, True)
+    for ratio in (0.0, 1e-7, 4e-6, 1e-4):
+        for hot in (250.0, 293.0, 900.0, 1660.0, 1700.0, 1725.0, 2600.0, 3500.0, 4500.0, 9000.0):
+            target = contents(np.array([hot]), TABLE)[0]
+
+            def balance(t):
+                return contents(np.array([t]), TABLE)[0] + ratio * loss(t, law)[0] - target
+            root = brentq(balance, 50, max(hot, 293) + 1, xtol=1e-12, rtol=1e-14)
+            found = pick(cool_content)(target, hot, ratio, law, TABLE)
+            assert found == pytest.approx(root, rel=1e-12)
+
+
+def column(comm, cells, length, function, alloy, **options):
+    """A plate of `cells` cells over its depth and 4 x 4 across; the function takes z in m."""
+    lattice = uniform_lattice((1, 1, cells // 4), length / cells)
+    mesh = make_mesh(comm, lattice, growth.plate_leaves(lattice, 8), 0)
+    return HeatRun(
+        mesh, lambda points: function(lattice.cell * points[..., 2]), alloy=alloy, **options)
+
+
+def heights(run):
+    """(n_total,) m above the bottom."""
+    return nodal(run.mesh, lambda points: run.mesh.lattice.cell * points[..., 2])
+
+
+@pytest.mark.serial
+def test_melting_front_of_neumann(comm):
+    """A half-space that melts from its face: profile (observed order above 1.5) and front."""
+    problem = Stefan(2600.0, 1900.0, 1800.0, 300.0, DIFFUSIVITY, 286e3 / 1130)
+    alloy = material(latent_heat=286e3, solidus=1800.0, liquidus=1900.0)
+    length, time, errors, misses = 8e-4, 2e-3, [], []
+    for cells in (32, 64, 128):
+        run = column(comm, cells, length, lambda z: np.where(z == 0, 2600.0, 300.0), alloy,
+                     fixed=True)
+        count = 4 * (cells // 32) ** 2 * 10
+        run.explicit(time / count, count)
+        z = heights(run)
+        exact = problem.temperature(z, time)
+        errors.append(np.sqrt(np.mean((run.temperature - exact) ** 2)))
+        order = np.argsort(z)
+        front = np.interp(-1800.0, -run.temperature[order], z[order])
+        misses.append(abs(front - problem.fronts()[1] * time**0.5))
+        assert abs(run.gap()) < 1e-12
+        run.close()
+    assert observed_orders(errors).min() > 0.5 and observed_orders(errors).mean() > 1.5
+    assert errors[-1] < 0.5  # K, of 2300
+    # as the front passes the nodes, its error goes up and down; m, of 1.6e-4
+    assert misses[0] < 3e-6 and max(misses[1:]) < misses[0] / 4
+    without = 2 * DIFFUSIVITY**0.5 * erfinv((2600 - 1800) / (2600 - 300))
+    assert without > 1.03 * problem.fronts()[1]
+
+
+def test_steady_profile_of_varying_conductivity(comm):
+    """Where k = a + b T, a T + b T^2 / 2 is linear in z (Kirchhoff), and so it is on the nodes."""
+    low, high = 400.0, 1600.0
+    curve = Curve(T=(300.0, 1878.0), value=(8.0, 30.0))
+    alloy = material(curves={"conductivity_solid": curve, "conductivity_melt": curve})
+    run = column(comm, 16, 4e-4, lambda z: np.where(z > 3.9e-4, high, low), alloy)
+    heat, z = run.heat, heights(run)
+    heat.fixed = np.flatnonzero((z == 0) | (z > 3.9e-4))
+    heat.fixed_owned = heat.fixed[heat.fixed >= run.mesh.nodes.n_ghost]
+    run.implicit([1e3] * 40)
+    slope = (30.0 - 8.0) / (1878.0 - 300.0)
+
+    def transform(t):
+        return (8.0 - 300 * slope) * t + slope * t**2 / 2
+    expected = transform(low) + z / 4e-4 * (transform(high) - transform(low))
+    np.testing.assert_allclose(transform(run.temperature), expected, rtol=1e-9)
+    run.close()
+
+
+def random_build(comm, alloy, mesh=None):
+    """Powder, melt and solid at random temperatures on blocks of three sizes."""
+    lattice = small_lattice(4)
+    mesh = mesh or make_mesh(comm, lattice, varied_leaves(lattice, 3, seed=4), 3)
+    lower = cell_points(mesh)
+    consolidated = np.where(lower[..., 2] < lattice.plate, 1.0, noise(lower, 8))
+    return HeatRun(
+        mesh, lambda points: 400 + 1900 * noise(points, 9), True, True, consolidated, alloy)
+
+
+def test_tables_of_constants_conduct_like_the_constants(comm):
+    """Eq. (5) with three different conductivities, in powder, melt and what lies between."""
+    values = {"conductivity_powder": 0.5, "conductivity_melt": 50.0, "conductivity_solid": 20.0}
+    tables = {name: Curve(T=(300.0, 2000.0), value=(k, k)) for name, k in values.items()}
+    melting = {"solidus": 1200.0, "liquidus": 2000.0}  # so that the ends of g are nodes
+    runs = [random_build(comm, material(curves=curves, **values, **melting)).explicit(1e-5, 3)
+            for curves in ({}, tables)]
+    np.testing.assert_allclose(runs[1].blocks(), runs[0].blocks(), rtol=2e-11)
+    for run in runs:
+        run.close()
+
+
+def test_implicit_steps_approach_explicit_ones(comm):
+    """Both are of first order: their difference halves with the step."""
+    gaps = []
+    for count in (20, 40):
+        runs = [random_build(comm, STEEL) for _ in range(2)]
+        runs[0].explicit(4e-4 / count, count)
+        runs[1].implicit([4e-4 / count] * count)
+        gaps.append(np.abs(runs[0].temperature - runs[1].temperature).max())
+        for run in runs:
+            assert abs(run.gap()) < 1e-9
+            run.close()
+    gaps = comm.allreduce(np.array(gaps))
+    assert gaps[0] > 0.1 and 1.5 < gaps[0] / gaps[1] < 2.6
+
+
+def track(lattice):
+    """A short line over the powder."""
+    ends = np.array([[0.0, 0.0, 0.0], [2e-4, 1e-4, 0.0]])
+    return ScanPath(ends, np.array([0.0, 2.4e-4]), np.array([150.0]))
+
+
+def test_any_number_of_ranks_gives_the_same_bits_and_the_energy_closes(comm):
+    """A line over powder, with losses, latent heat, c_p(T) and k(T)."""
+    shared = random_build(comm, STEEL)
+    single = random_build(comm, STEEL, mesh=alone(shared.mesh))
+    for run in (shared, single):
+        run.explicit(8e-6, 30, track(run.mesh.lattice))
+        assert abs(run.gap()) < 1e-12
+    np.testing.assert_array_equal(shared.blocks(), single.blocks())
+    assert shared.ledger.laser.value > 0.02
+    for run in (shared, single):
+        run.close()
+
+
+@pytest.mark.parametrize("steps, tolerance", [(EXPLICIT, 1e-12), ({}, 1e-8)],
+                         ids=["explicit", "implicit"])
+def test_build_with_tables_closes_its_energy(shared_tmp, comm, steps, tolerance):
+    """Layers, growth, adaptation, losses and cool-down; what the mesh does costs nothing."""
+    changes = {"material.name": "316L", "material.latent_heat": True, "laser.power": "100 W",
+               "phase.laser_scheme": "off", "phase.cooling_scheme": "off", **steps}
+    build = run_build(comm, build_job(changes), shared_tmp / "steel")
+    energy = build.energy()
+    assert energy["lost_top"] > 0 and energy["layers"] > 1
+    assert build.site.counts.blocks_coarsened > 0
+    assert comm.allreduce(build.peak, op=max) > STEEL.liquidus
+    assert abs(energy["adaptation"]) <= 1e-12 * energy["layers"]
+    assert abs(energy["closing_error"]) <= tolerance
