@@ -1,0 +1,47 @@
+"""One track from the first frame to the end of its cool-down, by either law of growth."""
+
+from collections.abc import Callable
+from math import ceil
+
+import numpy as np
+
+from partsim.errors import UserError
+from partsim.grains.blocks import alive_blocks
+from partsim.grains.temperature import TrackTemperature
+
+SLIVER = 1e-9  # of a step
+
+
+def grow_track(
+    law, heat: TrackTemperature, first_step: int, watch: Callable[[float], None]
+) -> int:
+    """Updates all blocks that are alive between every two frames; the number of steps.
+
+    law         as phasefield.PhaseFieldLaw
+    first_step  number of the first step, of which randomness is a function
+    watch       called with the time in s after each epoch
+
+    Ends with the frames, or when the laser is off and every cell is solid, or nothing is alive.
+    Raises UserError if cells are left that are not solid.
+    """
+    time, dt = heat.file.time, law.grains.step
+    starts = [ceil(t / dt - SLIVER) for t in time]
+    later = heat.hottest(0, law.grid)
+    for number in range(len(time) - 1):
+        before, later = later, heat.hottest(number + 1, law.grid)
+        alive = alive_blocks(np.maximum(before, later), law.rest, law.hot, law.grains.window)
+        off = time[number] >= heat.file.header["duration"]
+        if off and (len(alive) == 0 or law.grown()):
+            break
+        steps = range(starts[number], starts[number + 1])
+        if len(steps) and len(alive):
+            law.begin(alive, heat, number)
+            for n in steps:
+                weight = (n * dt - time[number]) / (time[number + 1] - time[number])
+                law.step(weight, first_step + n, n == steps[-1])
+            law.end()
+        watch(time[number + 1])
+    if law.unsolid():
+        raise UserError(f"temperature file {heat.file.path} ends while {law.unsolid()} blocks of "
+                        "8^3 cells are not solid: its cool-down is too short")
+    return starts[-1]
