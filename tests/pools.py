@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 SOLIDUS, LIQUIDUS, COLD = 1650.0, 1723.0, 300.0
+COOLING = 3e-4  # s
 CONDUCTIVITY, DIFFUSIVITY, CORE = 30.0, 6e-6, 12e-6  # W/(m K), m^2/s, m
 
 
@@ -17,15 +18,16 @@ def moving(x, y, z, heat, speed):
 
 def job_text(length, cell, more=""):
     return (f'[laser]\npower = 150.0\nspeed = 0.8\n[track]\nlength = {length!r}\n'
-            f'[grains]\nmargin = 4e-5\ncell = {cell!r}\nwidth = 1.2e-4\ndepth = 6.4e-5\n' + more)
+            f'[grains]\nmargin = 4e-5\ncell = {cell!r}\nwidth = 1.2e-4\n'
+            'depth = 6.4e-5\n' + more)
 
 
 def write_pool(path, length=8e-5, cell=4e-6, heat=26.0, every=8e-6):
-    """A track of `length` in m: a steady pool that moves, then decays to 1500 K in 0.3 ms."""
+    """A track of `length` in m: a steady pool that moves, then shrinks until all is below 1300 K."""
     speed, duration = 0.8, length / 0.8
     times = [n * every / speed for n in range(int(length / every) + 1)]
     while_on = len(times)
-    times += [duration + 2e-5 * n for n in range(1, 16)]
+    times += [duration + COOLING / 15 * n for n in range(1, 16)]
     shape = (16, 30, 60)
     frames, corners, pools = [], [], []
     for n, time in enumerate(times):
@@ -34,9 +36,8 @@ def write_pool(path, length=8e-5, cell=4e-6, heat=26.0, every=8e-6):
         z, y, x = (np.indices(shape).T + 0.5).T * cell
         x = x + first * cell - beam
         y, z = y - shape[1] // 2 * cell, z - shape[0] * cell
-        T = moving(x, y, z, heat, speed)
-        if n >= while_on:
-            T = COLD + (T - COLD) * np.exp(-(time - duration) / 6e-5)
+        left = 1.0 if n < while_on else 1 - 0.92 * (time - duration) / COOLING
+        T = moving(x, y, z, left * heat, speed)
         frames.append(T.astype(np.float32))
         corners.append([first, -shape[1] // 2, -shape[0]])
         hot = T > LIQUIDUS
