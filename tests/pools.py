@@ -17,9 +17,10 @@ def moving(x, y, z, heat, speed):
 
 
 def job_text(length, cell, more=""):
-    return (f'[laser]\npower = 150.0\nspeed = 0.8\n[track]\nlength = {length!r}\n'
-            f'[grains]\nmargin = 4e-5\ncell = {cell!r}\nwidth = 1.2e-4\n'
-            'depth = 6.4e-5\n' + more)
+    return "\n".join([
+        "[laser]", "power = 150.0", "speed = 0.8", "[track]", f"length = {length!r}", "[grains]",
+        "margin = 4e-5", f"cell = {cell!r}", "width = 1.2e-4", "depth = 6.4e-5", more,
+    ])
 
 
 def write_pool(path, length=8e-5, cell=4e-6, heat=26.0, every=8e-6):

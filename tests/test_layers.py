@@ -47,6 +47,7 @@ HOMES = {
     "trimesh": ["surface.py"],
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
+    "orix": ["grains/colours.py"],
     "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }
