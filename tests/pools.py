@@ -24,7 +24,7 @@ def job_text(length, cell, more=""):
 
 
 def write_pool(path, length=8e-5, cell=4e-6, heat=26.0, every=8e-6):
-    """A track of `length` in m: a steady pool that moves, then shrinks until all is below 1300 K."""
+    """A track of `length` in m: a steady pool that moves, then shrinks until it is solid."""
     speed, duration = 0.8, length / 0.8
     times = [n * every / speed for n in range(int(length / every) + 1)]
     while_on = len(times)

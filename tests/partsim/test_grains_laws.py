@@ -41,7 +41,7 @@ def field(law, label, shape):
 def test_flat_front_is_as_fast_as_its_uncut_tail_wants(kelvin, step):
     """With the default precision, cutoff and slots."""
     inputs = job(step=step)
-    cells, start = 112, 8
+    cells, start = 80, 8
     law = PhaseFieldLaw(SELF, Grid((4, 4, cells)), inputs, LIQUIDUS, None)
     grain = np.full((4, 4, cells), -1)
     grain[..., :start] = 0
@@ -59,7 +59,7 @@ def test_flat_front_is_as_fast_as_its_uncut_tail_wants(kelvin, step):
 
 def test_front_speed_is_that_of_the_note():
     """Values of a run without cutoff, made independently of this code."""
-    assert front_speed(PhaseField(), 1720.0, 2e-6, 2e-7) == pytest.approx(0.283, abs=1e-3)
+    assert front_speed(PhaseField(), 1720.0, 2e-6, 2e-7) == pytest.approx(0.283, rel=0.01)
     assert longest_step(PhaseField(), 2e-6) == pytest.approx(4.65e-7, rel=0.01)
 
 
