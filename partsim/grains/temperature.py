@@ -39,11 +39,12 @@ class TemperatureFile:
 
     def frame(self, number: int) -> np.ndarray:
         """(nz, ny, nx) K."""
-        return _frame(self.path, number)
+        return _frame(self.path, number, self.sum)
 
 
 @lru_cache(maxsize=3)
-def _frame(path: Path, number: int) -> np.ndarray:
+def _frame(path: Path, number: int, sum: int) -> np.ndarray:
+    """A frame of the file that has this checksum, kept for the next two calls."""
     try:
         with h5py.File(path, "r") as file:
             values = file["temperature"][number]

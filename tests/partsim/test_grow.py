@@ -101,7 +101,7 @@ def test_temperature_is_laid_on_a_mirrored_track(pool):
     grid = Grid(grid_cells)
     for backward in (False, True):
         x = 3e-5 + (SMALL["length"] if backward else 0)
-        heat = TrackTemperature(found, Placement(h, (x, 32 * h), backward, 20 * h))
+        heat = TrackTemperature(found, Placement(h, (x, 16 * h), backward, 20 * h))
         values = heat.sample(2, grid, np.arange(grid.count)).reshape(-1, 10, 10, 10)
         whole = np.zeros([8 * n for n in grid.shape])
         for block in range(grid.count):
@@ -145,7 +145,7 @@ def test_mistakes_are_told_before_any_work(tmp_path, pool):
     other = tmp_path / "other.h5"
     write_pool(other, **SMALL | {"length": 3.2e-5})
     assert "track.length = 2.4e-05 m, but it must be 3.2e-05 m" in refused(other)
-    write_pool(other, **SMALL | {"cell": 4e-6})
+    write_pool(other, **SMALL | {"cell": 6e-6})
     assert "at most a tenth of the pool's width" in refused(other)
     data = pool.read_bytes()
     for share in (0.1, 0.5, 0.95):
