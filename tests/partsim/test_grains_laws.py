@@ -169,7 +169,7 @@ class Gradient(Even):
 
     def sample(self, number, grid, blocks):
         z = np.arange(10) - 1 + 8 * grid.places(blocks)[:, 2][:, None]
-        T = LIQUIDUS + 2.0 * (z - 4.0 - 1.5 * number)
+        T = LIQUIDUS + 2.0 * (z - 4.0 - number)
         out = super().sample(number, grid, blocks).reshape(len(blocks), 10, 10, 10)
         return np.where(out > 0, T[:, :, None, None], 0).astype(np.float32).reshape(len(blocks), -1)
 
@@ -184,12 +184,12 @@ def test_grains_with_100_along_the_gradient_win():
     grain[:4] = np.arange(columns).reshape(8, 8).repeat(4, 0).repeat(4, 1)
     law.start(grain, np.arange(columns))
     law.rest[:] = False
-    run(law, Gradient(LIQUIDUS - 10), 50, 25)
+    run(law, Gradient(LIQUIDUS - 10), 60, 25)
     top = np.full(shape, -1)
     for block, part, _ in law.finish():
         top[grid.cut(block)] = part
     aligned = np.abs(matrices(random_quaternions(0, np.arange(columns)))[:, :, 2]).max(axis=1)
-    left = top[60][top[60] >= 0]
+    left = top[44][top[44] >= 0]
     assert len(left) > 900 and len(np.unique(left)) < columns / 2
     assert aligned[left].mean() > aligned.mean() + 0.05
 
