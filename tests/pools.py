@@ -4,7 +4,6 @@ import h5py
 import numpy as np
 
 SOLIDUS, LIQUIDUS, COLD = 1650.0, 1723.0, 300.0
-COOLING = 3e-4  # s
 CONDUCTIVITY, DIFFUSIVITY, CORE = 30.0, 6e-6, 12e-6  # W/(m K), m^2/s, m
 
 
@@ -16,6 +15,18 @@ def moving(x, y, z, heat, speed):
         return np.minimum(COLD + heat / (2 * np.pi * CONDUCTIVITY * r) * decay, 3000.0)
 
 
+def shrinking(frame, heat):
+    """The heat in W in frame 1, 2, ... after the laser: the core falls to 1720 K in ten frames and
+    then by 1.1 K/us to 1500 K."""
+    per_kelvin = 2 * np.pi * CONDUCTIVITY * CORE
+    if frame <= 0:
+        return heat
+    small = per_kelvin * (1720.0 - COLD)
+    if frame <= 10:
+        return heat + (small - heat) * frame / 10
+    return small - per_kelvin * 22.0 * (frame - 10)
+
+
 def job_text(length, cell, more=""):
     return "\n".join([
         "[laser]", "power = 150.0", "speed = 0.8", "[track]", f"length = {length!r}", "[grains]",
@@ -24,11 +35,12 @@ def job_text(length, cell, more=""):
 
 
 def write_pool(path, length=8e-5, cell=4e-6, heat=26.0, every=8e-6):
-    """A track of `length` in m: a steady pool that moves, then shrinks until it is solid."""
+    """A track of `length` in m: a steady pool that moves, then shrinks."""
     speed, duration = 0.8, length / 0.8
     times = [n * every / speed for n in range(int(length / every) + 1)]
     while_on = len(times)
-    times += [duration + COOLING / 15 * n for n in range(1, 16)]
+    times += [duration + 6e-5 * n for n in range(1, 11)]
+    times += [times[-1] + 2e-5 * n for n in range(1, 11)]
     shape = (16, 30, 60)
     frames, corners, pools = [], [], []
     for n, time in enumerate(times):
@@ -37,8 +49,7 @@ def write_pool(path, length=8e-5, cell=4e-6, heat=26.0, every=8e-6):
         z, y, x = (np.indices(shape).T + 0.5).T * cell
         x = x + first * cell - beam
         y, z = y - shape[1] // 2 * cell, z - shape[0] * cell
-        left = 1.0 if n < while_on else 1 - 0.92 * (time - duration) / COOLING
-        T = moving(x, y, z, left * heat, speed)
+        T = moving(x, y, z, shrinking(n - while_on + 1, heat), speed)
         frames.append(T.astype(np.float32))
         corners.append([first, -shape[1] // 2, -shape[0]])
         hot = T > LIQUIDUS

@@ -161,7 +161,7 @@ class DendriticLaw:
     def finish(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective."""
         self.tally = np.array(self.comm.allgather(self.tally)).sum(axis=0)
-        names = np.array(list(self.numbers), np.int64)
+        names = np.array([*self.numbers, LIQUID], np.int64)  # the last one is that of label -1
         shape = (SIDE,) * 3
         return [
             (block, names[self.state.label[row]].reshape(shape), self.melted[row].reshape(shape))

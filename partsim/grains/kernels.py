@@ -334,6 +334,20 @@ def winners(pool, row, valid, labels):
 
 
 @njit(cache=True)
+def least_sum(pool, row, valid):
+    """Smallest over the cells of the metal of the sum of all eta."""
+    least = np.inf
+    for k in range(1, valid[2] + 1):
+        for j in range(1, valid[1] + 1):
+            for i in range(1, valid[0] + 1):
+                total = 0.0
+                for slot in range(pool.count[row]):
+                    total += pool.eta[pool.places[row, slot], (k * WIDE + j) * WIDE + i]
+                least = min(least, total)
+    return least
+
+
+@njit(cache=True)
 def largest(pool, row, cell):
     """Grain of the largest eta of a cell, and that eta; -1 and 0 where all are zero."""
     label, value = np.int64(-1), 0.0

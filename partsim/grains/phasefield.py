@@ -63,6 +63,7 @@ class PhaseFieldLaw:
 
     rest   (bz, by, bx)  whether each block is at rest
     least  {block: smallest over its cells of the largest eta}, of all blocks that ever were alive
+    sums   {block: smallest over its cells of the sum of all eta}
     """
 
     def __init__(self, comm, grid: Grid, job, liquidus: float, chance: Chance | None) -> None:
@@ -89,6 +90,7 @@ class PhaseFieldLaw:
         self.store = Store(self.law.slots, self.dtype)
         self.rest = np.zeros(self.grid.shape, bool)
         self.least: dict[int, float] = {}
+        self.sums: dict[int, float] = {}
         self.weight: dict[int, int] = {}
         self.owner: dict[int, int] = {}
 
@@ -152,8 +154,10 @@ class PhaseFieldLaw:
         least = [
             kernels.winners(pool, row, valid, labels) for row, valid in zip(self.rows, self.valid)
         ]
-        told = self.comm.allgather((self.own, pool.count[self.rows], least, self.change))
-        for blocks, counts, smallest, change in told:
+        sums = [kernels.least_sum(pool, row, valid) for row, valid in zip(self.rows, self.valid)]
+        told = self.comm.allgather((self.own, pool.count[self.rows], least, sums, self.change))
+        for blocks, counts, smallest, sum_, change in told:
+            self.sums.update(zip(blocks.tolist(), sum_))
             self.weight.update(zip(blocks.tolist(), counts.tolist()))
             self.least.update(zip(blocks.tolist(), smallest))
             still = (np.array(smallest) >= SOLID) & (change < self.law.rest_change)
@@ -164,8 +168,11 @@ class PhaseFieldLaw:
         return all(value >= GROWN for value in self.least.values())
 
     def unsolid(self) -> int:
-        """Blocks with cells whose largest eta is below 1/2."""
-        return sum(value < SOLID for value in self.least.values())
+        """Blocks with liquid: cells in which all eta together are below 1/2.
+
+        Where grains meet, the largest one of a solid cell may be less than that.
+        """
+        return sum(value < SOLID for value in self.sums.values())
 
     def finish(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective."""
