@@ -163,6 +163,44 @@ def calibrate(
 
 
 @app.command()
+def grow(
+    job: JobFile,
+    temperature: Annotated[
+        Path, typer.Option("--temperature", metavar="FILE", help="What partsim melt has written.")
+    ],
+    output: Output = None,
+) -> None:
+    """Grow the grains of tracks and layers. Default of --output: JOB ending in .out.
+
+    A run that was killed goes on from its last track when it is started again.
+    """
+    from partsim import trackjob
+
+    inputs = agreed(trackjob.load, job)
+    folder = output or job.with_suffix(".out")
+    agreed(make_writable, folder)
+    from partsim.grains.grow import grow as grow_grains
+
+    grow_grains(parallel.world(), inputs, temperature, folder)
+
+
+@app.command()
+def track(job: JobFile, output: Output = None) -> None:
+    """Melt one track, then grow the grains of all. Default of --output: JOB ending in .out.
+
+    What is in the folder from the same job is not computed again.
+    """
+    from partsim import trackjob
+
+    inputs = agreed(trackjob.load, job)
+    folder = output or job.with_suffix(".out")
+    agreed(make_writable, folder)
+    from partsim.grains.onetrack import melt_and_grow
+
+    melt_and_grow(parallel.world(), inputs, folder)
+
+
+@app.command()
 def export(run_folder: RunFolder, what: What, output: Output = None) -> None:
     """Write what other programs read. Default of --output: the folder of the run."""
     agreed(check_folder, run_folder)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from partsim.growjob import Dendritic, Grains, Nucleation, PhaseField, Scan
 from partsim.job import Flag, MaterialChoice
 from partsim.schema import Section, parse_toml, read_text, validate
 from partsim.units import (
@@ -103,6 +104,11 @@ class TrackInputs(Section):
     domain: Domain = Domain()
     losses: SurfaceLosses = SurfaceLosses()
     melt: Melt = Melt()
+    scan: Scan = Scan()
+    grains: Grains = Grains()
+    phase_field: PhaseField = PhaseField()
+    nucleation: Nucleation = Nucleation()
+    dendritic: Dendritic = Dendritic()
 
 
 class TrackJob(TrackInputs):

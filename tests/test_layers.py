@@ -14,6 +14,7 @@ STAGES = {
     "schema": 0,
     "surface": 0,
     "job": 0,
+    "growjob": 0,
     "trackjob": 0,
     "grouping": 0,
     "jobcheck": 0,
@@ -29,6 +30,7 @@ STAGES = {
     "output": 5,
     "build": 6,
     "meltpool": 6,
+    "grains": 6,
     "plan": 6,
     "estimate": 6,
     "program": 6,
@@ -48,6 +50,7 @@ HOMES = {
     "trimesh": ["surface.py"],
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
+    "orix": ["grains/colours.py"],
     "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }

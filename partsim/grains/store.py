@@ -1,0 +1,113 @@
+"""Order parameters of blocks on one rank: rows that come, go and move to other ranks."""
+
+import numpy as np
+
+from partsim.errors import UserError
+from partsim.grains.kernels import FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert
+
+Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+class Store:
+    """Rows of order parameters by the number of their block."""
+
+    def __init__(self, slots: int, dtype: np.dtype, rows: int = 256, capacity: int = 4096) -> None:
+        self.row_of: dict[int, int] = {}
+        self.spare = list(range(rows))[::-1]
+        self.melted = np.zeros((rows, ROOM), bool)
+        self.pool = Pool(
+            np.zeros((capacity, ROOM), dtype), np.arange(capacity, dtype=np.int32)[::-1].copy(),
+            np.zeros((rows, slots), np.int64), np.zeros((rows, slots), np.int32),
+            np.zeros(rows, np.int32), np.array([capacity - 1, 0, 0, 0]),
+        )
+
+    def blocks(self) -> list[int]:
+        """Numbers of all blocks here, in order."""
+        return sorted(self.row_of)
+
+    def rows(self, blocks: np.ndarray) -> np.ndarray:
+        """Rows of blocks that are here."""
+        return np.array([self.row_of[int(block)] for block in blocks], np.int64)
+
+    def new_row(self, block: int) -> int:
+        """An empty row for a block."""
+        if not self.spare:
+            self._more_rows()
+        row = self.row_of[block] = self.spare.pop()
+        self.pool.count[row] = 0
+        self.melted[row] = False
+        return row
+
+    def make(self, block: int, grain: np.ndarray) -> None:
+        """A row whose order parameters are 1 in the cells of their grains, (nz, ny, nx) int64."""
+        row = self.new_row(block)
+        while status := fill_row(self.pool, row, grain):
+            if status == NO_SLOT:
+                raise UserError(
+                    f"phase_field.slots = {self.pool.labels.shape[1]}, but it must be larger: a "
+                    "block of 8^3 cells has more grains"
+                )
+            self.enlarge()
+            self._empty(row)
+
+    def enlarge(self) -> None:
+        """Doubles the room for order parameters."""
+        pool = self.pool
+        old = len(pool.free)
+        assert pool.tally[FREE] < old
+        free = np.concatenate([
+            pool.free[:pool.tally[FREE]], np.arange(old, 2 * old), np.zeros_like(pool.free)
+        ])[:2 * old].astype(np.int32)
+        pool.tally[FREE] += old
+        eta = np.zeros((2 * old, ROOM), pool.eta.dtype)
+        eta[:old] = pool.eta
+        self.pool = pool._replace(eta=eta, free=free)
+
+    def reserve(self, places: int) -> None:
+        """Room for at least so many more order parameters."""
+        while self.pool.tally[FREE] < places:
+            self.enlarge()
+
+    def packed(self, blocks: list[int]) -> Packed:
+        """All that is known of blocks, for another rank; they are no longer here."""
+        rows = self.rows(blocks)
+        pool = self.pool
+        counts = pool.count[rows]
+        labels = [pool.labels[row, :n] for row, n in zip(rows, counts)]
+        eta = [pool.eta[pool.places[row, :n]] for row, n in zip(rows, counts)]
+        parcel = (np.array(blocks), counts, np.concatenate(labels), np.concatenate(eta),
+                  self.melted[rows])
+        for block in blocks:
+            self._empty(self.row_of[block])
+            self.spare.append(self.row_of.pop(block))
+        return parcel
+
+    def unpack(self, parcel: Packed) -> None:
+        """Takes over blocks that another rank has packed."""
+        blocks, counts, labels, eta, melted = parcel
+        self.reserve(len(labels))
+        ends = np.cumsum(counts)
+        for block, end, count, molten in zip(blocks.tolist(), ends, counts, melted):
+            row = self.new_row(block)
+            self.melted[row] = molten
+            for entry in range(end - count, end):
+                place = insert(self.pool, row, labels[entry])
+                assert place > NO_PLACE and place != NO_SLOT
+                self.pool.eta[place] = eta[entry]
+
+    def _empty(self, row: int) -> None:
+        pool = self.pool
+        count, free = int(pool.count[row]), int(pool.tally[FREE])
+        pool.free[free:free + count] = pool.places[row, :count]
+        pool.tally[FREE] = free + count
+        pool.count[row] = 0
+
+    def _more_rows(self) -> None:
+        rows = len(self.pool.count)
+        self.spare = list(range(rows, 2 * rows))[::-1]
+        double = {
+            name: np.concatenate([array, np.zeros_like(array)])
+            for name, array in self.pool._asdict().items() if name in ("labels", "places", "count")
+        }
+        self.pool = self.pool._replace(**double)
+        self.melted = np.concatenate([self.melted, np.zeros_like(self.melted)])
