@@ -20,6 +20,7 @@ from mpi4py import MPI
 
 from partsim.errors import UserError
 from partsim.parallel import first_rank_only, together
+from partsim.wholefile import Sink, explained, partial_of, publish, write_at
 
 MAGIC = b"partsim!"
 COUNT_BYTES = 8
@@ -33,43 +34,6 @@ class Place(NamedTuple):
     size: int
     dtype: np.dtype
     row_bytes: int
-
-
-class Sink:
-    """A new file in which writing never seems to fail; `finish` raises what did.
-
-    HDF5 keeps what it could not write and crashes at the end of the process: it must not notice.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, "w+b", buffering=0)
-        self._failure: OSError | None = None
-        self.seek, self.tell = self._file.seek, self._file.tell
-        self.read, self.readinto = self._file.read, self._file.readinto
-
-    def _attempt(self, action: Callable[[], object]) -> None:
-        try:
-            if self._failure is None:
-                action()
-        except OSError as failure:
-            self._failure = failure
-
-    def write(self, data: memoryview) -> int:
-        self._attempt(lambda: write_at(self._file.fileno(), data, self._file.tell()))
-        return len(data)
-
-    def truncate(self, size: int) -> int:
-        self._attempt(lambda: self._file.truncate(size))
-        return size
-
-    def flush(self) -> None:
-        """Nothing waits here."""
-
-    def finish(self) -> None:
-        """Closes the file; raises the first failure."""
-        self._file.close()
-        if self._failure is not None:
-            raise self._failure
 
 
 def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -105,7 +69,7 @@ def write_shared(
         )
         places = comm.bcast(places)
         together(comm, lambda: explained(path, lambda: _write_rows(partial, places, rows)))
-        first_rank_only(comm, lambda: explained(path, lambda: _publish(partial, path)))
+        first_rank_only(comm, lambda: explained(path, lambda: publish(partial, path)))
     except UserError:
         if comm.rank == 0:
             with suppress(OSError):
@@ -181,13 +145,6 @@ def _write_rows(partial: Path, places: dict[str, Place], rows: Rows) -> None:
         os.fsync(file.fileno())
 
 
-def write_at(descriptor: int, data: memoryview, offset: int) -> None:
-    """Writes all bytes at an offset of an open file, in as many pieces as the system wants."""
-    done = 0
-    while done < len(data):
-        done += os.pwrite(descriptor, data[done:], offset + done)
-
-
 def replace_text(path: Path, text: str) -> None:
     """Writes a small text file, whole or absent; raises UserError."""
     partial = partial_of(path)
@@ -198,29 +155,6 @@ def replace_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        _publish(partial, path)
+        publish(partial, path)
 
     explained(path, write)
-
-
-def partial_of(path: Path) -> Path:
-    """Where a file is written before it gets its name."""
-    return path.with_name(path.name + ".partial")
-
-
-def _publish(partial: Path, path: Path) -> None:
-    """Gives a finished file its name, also on the disk."""
-    os.replace(partial, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def explained(path: Path, write: Callable[[], object]) -> None:
-    """Calls `write()`; an OSError becomes a UserError with the file and the system's reason."""
-    try:
-        write()
-    except OSError as failure:
-        raise UserError(f"cannot write {path}: {failure.strerror or failure}") from failure
