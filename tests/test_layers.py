@@ -13,7 +13,10 @@ STAGES = {
     "units": 0,
     "schema": 0,
     "surface": 0,
+    "wholefile": 0,
     "job": 0,
+    "study": 0,
+    "crops": 0,
     "grouping": 0,
     "jobcheck": 0,
     "fields": 0,
@@ -136,7 +139,7 @@ def test_simulation_never_imports_learning():
 
 
 def test_learning_imports_no_simulation():
-    """gensim and partsim meet in files; only job reading, units and errors are shared."""
+    """gensim and partsim meet in files: crops, job reading, units and errors are shared."""
     for file in files("gensim"):
         names = imports(file)
         assert not {"petsc4py", "numba"} & set(map(package_of, names)), file
