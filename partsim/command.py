@@ -117,14 +117,35 @@ def info(
 
 
 @app.command()
-def render(run_folder: RunFolder, output: Output = None) -> None:
-    """Draw the fields of a run as PNG files. Default of --output: the folder of the run."""
-    agreed(check_folder, run_folder)
-    folder = output or run_folder
+def render(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|STUDY", help="Folder of a run, or a study (.toml).")
+    ],
+    output: Output = None,
+) -> None:
+    """Draw the fields of a run, or the conditions of a study, as PNG files.
+
+    Default of --output: the folder of the run; STUDY ending in .out.
+    """
+    if source.suffix == ".toml":
+        render_study(source, output or source.with_suffix(".out"))
+        return
+    agreed(check_folder, source)
+    folder = output or source
     agreed(make_writable, folder)
     from partsim.output import picture
 
-    on_first_rank(picture.render, run_folder, folder)
+    on_first_rank(picture.render, source, folder)
+
+
+def render_study(path: Path, folder: Path) -> None:
+    """Draws the conditions of a study into the folder, as conditions.png."""
+    from partsim import study
+    from partsim.studypicture import draw_study
+
+    cases = agreed(study.load, path)
+    agreed(make_writable, folder)
+    on_first_rank(draw_study, cases, folder / "conditions.png")
 
 
 @app.command()
