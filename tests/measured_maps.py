@@ -50,7 +50,7 @@ def write_ang(path, points, quaternions, signal, group="m-3m", hexagons=False):
 #
 # GRID: {"HexGrid" if hexagons else "SqrGrid"}
 # XSTEP: {step:.6f}
-# YSTEP: {points[:, 1][points[:, 1] > 0].min():.6f}
+# YSTEP: {np.diff(np.unique(points[:, 1]), append=step)[0]:.6f}
 # NCOLS_ODD: {columns}
 # NCOLS_EVEN: {columns - hexagons}
 # NROWS: {len(np.unique(points[:, 1]))}

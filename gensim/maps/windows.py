@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 from partsim.crops.pixels import Image
 from partsim.errors import UserError
 
+ROUNDED = 1e-3  # of a pixel: files have places to five digits
 SPLITS = ("train", "held_out")  # left and right of the line
 
 
@@ -22,7 +23,7 @@ class Windows(NamedTuple):
 def raster(points: np.ndarray, labels: np.ndarray, step: float, distance: float) -> np.ndarray:
     """(h, w) label of the nearest point at the centres of squares `distance` wide."""
     low, high = points.min(axis=0) - step / 2, points.max(axis=0) + step / 2
-    columns, rows = np.floor((high - low) / distance + 1e-6).astype(int)
+    columns, rows = np.floor((high - low) / distance + ROUNDED).astype(int)
     x = low[0] + (np.arange(columns) + 0.5) * distance
     y = low[1] + (np.arange(rows) + 0.5) * distance
     centres = np.stack(np.meshgrid(x, y), axis=-1)

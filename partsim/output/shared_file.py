@@ -20,7 +20,7 @@ from mpi4py import MPI
 
 from partsim.errors import UserError
 from partsim.parallel import first_rank_only, together
-from partsim.wholefile import Sink, explained, partial_of, publish, write_at
+from partsim.wholefile import explained, partial_of, publish
 
 MAGIC = b"partsim!"
 COUNT_BYTES = 8
@@ -34,6 +34,43 @@ class Place(NamedTuple):
     size: int
     dtype: np.dtype
     row_bytes: int
+
+
+class Sink:
+    """A new file in which writing never seems to fail; `finish` raises what did.
+
+    HDF5 keeps what it could not write and crashes at the end of the process: it must not notice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "w+b", buffering=0)
+        self._failure: OSError | None = None
+        self.seek, self.tell = self._file.seek, self._file.tell
+        self.read, self.readinto = self._file.read, self._file.readinto
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        try:
+            if self._failure is None:
+                action()
+        except OSError as failure:
+            self._failure = failure
+
+    def write(self, data: memoryview) -> int:
+        self._attempt(lambda: write_at(self._file.fileno(), data, self._file.tell()))
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        self._attempt(lambda: self._file.truncate(size))
+        return size
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def finish(self) -> None:
+        """Closes the file; raises the first failure."""
+        self._file.close()
+        if self._failure is not None:
+            raise self._failure
 
 
 def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -143,6 +180,13 @@ def _write_rows(partial: Path, places: dict[str, Place], rows: Rows) -> None:
             data = memoryview(np.ascontiguousarray(values, place.dtype)).cast("B")
             write_at(file.fileno(), data, place.offset + first * place.row_bytes)
         os.fsync(file.fileno())
+
+
+def write_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Writes all bytes at an offset of an open file, in as many pieces as the system wants."""
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], offset + done)
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -39,12 +39,6 @@ def map_file(truth, tmp_path_factory):
     return write_ang(tmp_path_factory.mktemp("map") / "map.ang", points, noise, indexed)
 
 
-def same_grains(labels, grain):
-    """Whether two numberings of points mean the same grains, but for pieces and chance neighbours.
-    """
-    return len(np.unique(np.stack([labels, grain]), axis=1).T) == labels.max() + 1
-
-
 def test_points_and_orientations_are_read(truth, map_file):
     points, grain, orientations, indexed = truth
     found = read_map(map_file, "detector_signal")
@@ -146,7 +140,7 @@ def test_the_build_direction_points_up(tmp_path):
     """A line of points along x, the build direction, becomes a column that grows upwards; crystals
     whose <001> is along x become red, whichever way they are turned about it."""
     points = square(8, 4, STEP)
-    about_x = Rotation.from_euler("x", np.linspace(0, 80, 32), degrees=True).inv()
+    about_x = Rotation.from_euler("x", np.linspace(0, 80, 32)[:, None], degrees=True).inv()
     quaternions = about_x.as_quat()[:, [3, 0, 1, 2]]
     found = read_map(write_ang(tmp_path / "map.ang", points, quaternions, np.ones(32)))
     turned = upright(found, "x", "cross")

@@ -1,11 +1,12 @@
 """Colours of orientations: Table 1 of Xie et al., nearest colours, grains that touch told apart."""
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from partsim.crops import palette
 from partsim.crops.colours import draw
 from partsim.crops.components import boundaries, components, touching
-from partsim.crops.ipf import ipf
+from partsim.crops.ipf import from_bunge, ipf
 from tests.grain_files import random_quaternions, voronoi
 
 pytestmark = pytest.mark.serial
@@ -35,18 +36,13 @@ TABLE_1 = """
 """
 
 
-def pole_colour(quaternion):
-    """Red, green and blue at the corners 001, 101, 111 of the triangle that holds the z axis."""
-    w, x, y, z = quaternion
-    axis = np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
-    return np.sort(np.abs(axis))[[2, 1, 0]]
-
-
 def test_table_1_of_the_paper():
     printed = np.array([line.split() for line in TABLE_1.split("\n") if line], float)
     np.testing.assert_allclose(palette.table_1()[:13, 0], printed[:13, 0], atol=6e-4)
     np.testing.assert_allclose(palette.table_1()[13:, 0], printed[13:, 0], atol=1e-6)
-    np.testing.assert_allclose(palette.table_1()[:, 1:], printed[:, 1:], atol=1e-6)
+    assert printed[6, 1] == 128.864441  # two of its digits are exchanged
+    printed[6, 1] = 128.864414
+    np.testing.assert_allclose(palette.table_1()[:, 1:], printed[:, 1:], rtol=0, atol=1e-6)
 
 
 def test_colours_of_the_paper():
@@ -62,19 +58,16 @@ def test_colours_of_the_paper():
 ])
 def test_corners_of_the_triangle_are_red_green_and_blue(angles, colour):
     """The build direction along <001>, <101> and <111>, whatever the turn about it."""
-    from partsim.crops.ipf import from_bunge
-
-    np.testing.assert_allclose(ipf(from_bunge(np.array([angles]))), [colour], atol=1)
+    np.testing.assert_allclose(ipf(from_bunge(np.array([angles]))), [colour], atol=2)
 
 
 def test_quaternions_turn_the_sample_into_the_crystal():
-    """The greatest component of z in the crystal rules how red the colour is, not its inverse."""
-    quaternions = random_quaternions(200)
-    upright = np.array([pole_colour(q)[0] for q in quaternions])
-    red = ipf(quaternions)[:, 0].astype(float)
-    assert np.corrcoef(upright, red)[0, 1] > 0.75
-    turned = ipf(quaternions * [1, -1, -1, -1])[:, 0].astype(float)
-    assert np.corrcoef(upright, turned)[0, 1] < 0.3
+    """Tilted by 45 degrees in the crystal after any turn about the build direction: green."""
+    tilt = Rotation.from_euler("x", 45, degrees=True)
+    turn = Rotation.from_euler("z", 10, degrees=True)
+    right, wrong = (r.as_quat()[None, [3, 0, 1, 2]] for r in (tilt * turn, turn * tilt))
+    np.testing.assert_allclose(ipf(right), [[0, 255, 0]], atol=2)
+    assert ipf(wrong)[0, 2] > 20
 
 
 def test_components_are_pieces_that_share_an_edge():

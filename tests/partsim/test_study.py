@@ -83,7 +83,7 @@ def written(folder, text):
      r"cases\[0\] = 6.667e\+10 J/m\^3, but it must be in the window"),
     (SMALL + "[window]\nlowest = 9e10\nhighest = 5e10", "window.highest = 5e.10 J/m.3, but it"),
     (SMALL + "[windows]", "unknown entry windows; did you mean window"),
-    ("seeds = [1]", "missing entry cases"),
+    ("seeds = [1]", "missing section cases"),
 ])
 def test_wrong_studies_are_refused(tmp_path, text, words):
     with pytest.raises(UserError, match=words) as problem:
