@@ -64,8 +64,8 @@ def test_an_oxford_file_reads_the_same(truth, map_file, tmp_path):
 ])
 def test_disorientation_knows_the_cubic_symmetry(turn, angle):
     one = random_quaternions(1)
-    crystal = Rotation.from_euler("xyz", turn, degrees=True) * Rotation.from_quat(one[:, [1, 2, 3,
-                                                                                         0]])
+    stored = Rotation.from_quat(one[:, [1, 2, 3, 0]])
+    crystal = Rotation.from_euler("xyz", turn, degrees=True) * stored
     both = np.concatenate([one, crystal.as_quat()[:, [3, 0, 1, 2]]])
     assert disorientations(both, np.array([[0, 1]]))[0] == pytest.approx(angle, abs=1e-4)
 
@@ -140,7 +140,7 @@ def test_the_build_direction_points_up(tmp_path):
     """A line of points along x, the build direction, becomes a column that grows upwards; crystals
     whose <001> is along x become red, whichever way they are turned about it."""
     points = square(8, 4, STEP)
-    about_x = Rotation.from_euler("x", np.linspace(0, 80, 32)[:, None], degrees=True).inv()
+    about_x = Rotation.from_euler("x", np.linspace(5, 80, 32)[:, None], degrees=True).inv()
     quaternions = about_x.as_quat()[:, [3, 0, 1, 2]]
     found = read_map(write_ang(tmp_path / "map.ang", points, quaternions, np.ones(32)))
     turned = upright(found, "x", "cross")

@@ -20,13 +20,14 @@ pytestmark = pytest.mark.serial
 CUT = Cut(first=40e-6, last=72e-6)
 
 
-@pytest.fixture
-def grains(tmp_path):
+@pytest.fixture(scope="module")
+def grains(tmp_path_factory):
     """110 x 104 x 60 cells of 2 um (z, y, x)."""
-    return write_grains(tmp_path / "grains.h5", voronoi((110, 104, 60), 400))
+    path = tmp_path_factory.mktemp("grains") / "grains.h5"
+    return write_grains(path, voronoi((110, 104, 60), 400))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def crops(grains):
     return crop([grains], View(CUT))[0]
 
@@ -193,8 +194,9 @@ def test_wrong_grains_are_refused(tmp_path, changes, words):
 def test_a_file_cut_short_is_refused(crops, grains, tmp_path):
     path = tmp_path / "crops.h5"
     write(path, crops)
-    for file, reader in ((path, read), (grains, read_block)):
-        file.write_bytes(file.read_bytes()[:-500])
+    for whole, reader in ((path, read), (grains, read_block)):
+        file = tmp_path / "short.h5"
+        file.write_bytes(whole.read_bytes()[:-500])
         with pytest.raises(UserError, match="is cut short, damaged or not HDF5$"):
             reader(file)
     with pytest.raises(UserError, match="does not exist"):
