@@ -68,8 +68,8 @@ def read_map(path: Path, quality: str | None = None) -> Map:
 
 
 def neighbour_count(pairs: np.ndarray) -> int:
-    """How many neighbours most points have."""
-    return int(np.median(np.bincount(pairs.ravel()))) if len(pairs) else 0
+    """How many neighbours a point has inside of the map."""
+    return int(np.bincount(pairs.ravel()).max()) if len(pairs) else 0
 
 
 def _loaded(path: Path) -> Any:
