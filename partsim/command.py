@@ -23,7 +23,7 @@ from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
 from partsim.part import material, shape
 from partsim.part.strategy import check_layers
-from partsim.units import Power, Speed, Temperature, unit_of
+from partsim.units import Length, Power, Speed, Temperature, unit_of
 
 Result = TypeVar("Result")
 
@@ -42,6 +42,7 @@ What = Annotated[
     typer.Argument(help="points: histories of the probes; layers: phase means of each layer."),
 ]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
+Place = Annotated[str | None, typer.Option(metavar="LENGTH", help="Default: the middle.")]
 Beam = Annotated[
     str | None, typer.Option(metavar="X", help="Where the file has none: 200 W, 960 mm/s.")
 ]
@@ -116,14 +117,35 @@ def info(
 
 
 @app.command()
-def render(run_folder: RunFolder, output: Output = None) -> None:
-    """Draw the fields of a run as PNG files. Default of --output: the folder of the run."""
-    agreed(check_folder, run_folder)
-    folder = output or run_folder
+def render(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|STUDY", help="Folder of a run, or a study (.toml).")
+    ],
+    output: Output = None,
+) -> None:
+    """Draw the fields of a run, or the conditions of a study, as PNG files.
+
+    Default of --output: the folder of the run; STUDY ending in .out.
+    """
+    if source.suffix == ".toml":
+        render_study(source, output or source.with_suffix(".out"))
+        return
+    agreed(check_folder, source)
+    folder = output or source
     agreed(make_writable, folder)
     from partsim.output import picture
 
-    on_first_rank(picture.render, run_folder, folder)
+    on_first_rank(picture.render, source, folder)
+
+
+def render_study(path: Path, folder: Path) -> None:
+    """Draws the conditions of a study into the folder, as conditions.png."""
+    from partsim import study
+    from partsim.studypicture import draw_study
+
+    cases = agreed(study.load, path)
+    agreed(make_writable, folder)
+    on_first_rank(draw_study, cases, folder / "conditions.png")
 
 
 @app.command()
@@ -219,6 +241,50 @@ def export_of(what: str) -> Callable[[Path, Path], object]:
         "points": lambda run, folder: export_points(run, folder / "points.h5"),
         "layers": lambda run, folder: export_layers(snapshots(run)[-1], folder / "layers.csv"),
     }[what]
+
+
+@app.command("crop")
+def crop_verb(
+    grains: Annotated[list[Path], typer.Argument(metavar="GRAINS...", help="Of partsim grow.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Crops file to write (.h5).")],
+    section: Annotated[
+        str, typer.Option(metavar="S", help="cross (normal to x) or longitudinal (normal to y).")
+    ] = "cross",
+    image: Annotated[
+        str, typer.Option(metavar="I", help="default: 64 pixels, 200 um; see partsim.crops.pixels.")
+    ] = "default",
+    colours: Annotated[
+        str, typer.Option(metavar="C", help="ipf, palette or palette-plain.")
+    ] = "ipf",
+    domain: Annotated[str, typer.Option(metavar="NAME", help="Where from.")] = "simulation",
+    study: Annotated[
+        Path | None, typer.Option(metavar="STUDY", help="Numbers the cases and splits them.")
+    ] = None,
+    first: Place = None,
+    last: Place = None,
+    spacing: Annotated[str, typer.Option(metavar="LENGTH", help="Between planes.")] = "8 um",
+    centre: Place = None,
+    depth: Annotated[str, typer.Option(metavar="LENGTH", help="Below the top.")] = "0 um",
+    sheet: Annotated[Path | None, typer.Option(metavar="PNG", help="Crops to look at.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Cut sections out of grains, draw them, and write them with their conditions as one file.
+
+    Planes: every --spacing from --first to --last. In them: a square whose top edge is --depth
+    below the surface, --centre in its middle; by default all in the middle of the block.
+    """
+    places = {"--first": first, "--last": last, "--centre": centre}
+    first_m, last_m, centre_m = (agreed(quantity_of, name, places[name], "m") for name in places)
+    spacing_m = agreed(quantity_of, "--spacing", spacing, "m")
+    depth_m = agreed(quantity_of, "--depth", depth, "m")
+    agreed(check_writable_file, json_file)
+    from partsim.crops.crop import View
+    from partsim.crops.request import Request, fulfil
+    from partsim.crops.sections import Cut
+
+    view = View(Cut(section, first_m, last_m, spacing_m, centre_m, depth_m), image, colours, domain)
+    request = Request(tuple(grains), view, study, output, sheet)
+    on_first_rank(lambda: write_report(fulfil(request), json_file))
 
 
 @app.command()
@@ -375,7 +441,7 @@ def quantity_of(option: str, text: str | None, symbol: str) -> float | None:
     """The SI value of an option such as --power "200 W"; UserError where it is none."""
     if text is None:
         return None
-    kind = {"W": Power, "m/s": Speed, "K": Temperature}[symbol]
+    kind = {"W": Power, "m/s": Speed, "K": Temperature, "m": Length}[symbol]
     unit = unit_of(kind, kind.__metadata__)
     try:
         return unit.read(text if re.search("[A-Za-z]", text) else float(text))

@@ -13,9 +13,12 @@ STAGES = {
     "units": 0,
     "schema": 0,
     "surface": 0,
+    "wholefile": 0,
     "job": 0,
     "growjob": 0,
     "trackjob": 0,
+    "study": 0,
+    "crops": 0,
     "grouping": 0,
     "jobcheck": 0,
     "fields": 0,
@@ -36,6 +39,7 @@ STAGES = {
     "program": 6,
     "site": 6,
     "grouped_scan": 6,
+    "studypicture": 6,
     "info": 6,
     "scancheck": 6,
     "export": 6,
@@ -144,7 +148,7 @@ def test_simulation_never_imports_learning():
 
 
 def test_learning_imports_no_simulation():
-    """gensim and partsim meet in files; only job reading, units and errors are shared."""
+    """gensim and partsim meet in files: crops, job reading, units and errors are shared."""
     for file in files("gensim"):
         names = imports(file)
         assert not {"petsc4py", "numba"} & set(map(package_of, names)), file

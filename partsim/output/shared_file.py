@@ -20,6 +20,7 @@ from mpi4py import MPI
 
 from partsim.errors import UserError
 from partsim.parallel import first_rank_only, together
+from partsim.wholefile import explained, partial_of, publish
 
 MAGIC = b"partsim!"
 COUNT_BYTES = 8
@@ -105,7 +106,7 @@ def write_shared(
         )
         places = comm.bcast(places)
         together(comm, lambda: explained(path, lambda: _write_rows(partial, places, rows)))
-        first_rank_only(comm, lambda: explained(path, lambda: _publish(partial, path)))
+        first_rank_only(comm, lambda: explained(path, lambda: publish(partial, path)))
     except UserError:
         if comm.rank == 0:
             with suppress(OSError):
@@ -198,29 +199,6 @@ def replace_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        _publish(partial, path)
+        publish(partial, path)
 
     explained(path, write)
-
-
-def partial_of(path: Path) -> Path:
-    """Where a file is written before it gets its name."""
-    return path.with_name(path.name + ".partial")
-
-
-def _publish(partial: Path, path: Path) -> None:
-    """Gives a finished file its name, also on the disk."""
-    os.replace(partial, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def explained(path: Path, write: Callable[[], object]) -> None:
-    """Calls `write()`; an OSError becomes a UserError with the file and the system's reason."""
-    try:
-        write()
-    except OSError as failure:
-        raise UserError(f"cannot write {path}: {failure.strerror or failure}") from failure

@@ -1,0 +1,61 @@
+"""Files that are whole or absent: they get their name only when they are on the disk."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+
+from partsim.errors import UserError
+
+
+def partial_of(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(path.name + ".partial")
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Gives a finished file its name, also on the disk."""
+    os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def explained(path: Path, write: Callable[[], object]) -> None:
+    """Calls `write()`; an OSError becomes a UserError with the file and the system's reason."""
+    try:
+        write()
+    except OSError as failure:
+        raise UserError(f"cannot write {path}: {failure.strerror or failure}") from failure
+
+
+def write_whole(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    """Writes one HDF5 file that `fill` lays out, on one rank.
+
+    It is made in memory: HDF5 may crash where it could not write to a file. Raises UserError where
+    the disk refuses; then the file is absent, or the former one of this name is still there.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        fill(file)
+        file.flush()
+        image = file.id.get_file_image()
+    partial = partial_of(path)
+
+    def write() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as written:
+            written.write(image)
+            written.flush()
+            os.fsync(written.fileno())
+        publish(partial, path)
+
+    try:
+        explained(path, write)
+    except UserError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
