@@ -54,7 +54,7 @@ HOMES = {
     "trimesh": ["surface.py"],
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
-    "orix": ["grains/colours.py"],
+    "orix": ["crops/ipf.py"],
     "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }

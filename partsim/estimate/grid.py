@@ -17,7 +17,8 @@ from partsim.part.section import covered_shares
 from partsim.part.shape import Shape
 
 CELL = 5e-4  # m, wanted edge of a cell
-LEAST = 8  # cells at least across the part
+LEAST = 8  # cells at least across the part, where they are not too narrow for long steps:
+NARROWEST = CELL / 4
 FEWEST = 4  # over its height and over the plate's
 # beam radii to which the scan consolidates more than the part on each side; scan-resolved runs of
 # small blocks of Ti-6Al-4V gave 0.4 to 0.8
@@ -103,8 +104,11 @@ def along(job: Job, axis: int) -> tuple[np.ndarray, np.ndarray]:
     part, plate = job.part.size[axis], job.plate.size[axis]
     rim = min(job.mesh.powder_rim, (plate - part) / 2)
     beyond = min(BEYOND * job.laser.radius, rim)
-    side = [divided((plate - part) / 2 - rim), divided(rim - beyond)]
-    pieces = [*side, divided(part + 2 * beyond, LEAST), *side[::-1]]
+    bare, rest, wide = (plate - part) / 2 - rim, rim - beyond, part + 2 * beyond
+    if bare < NARROWEST:
+        bare, rest = 0.0, bare + rest
+    side = [divided(bare), divided(rest)]
+    pieces = [*side, divided(wide, min(LEAST, int(wide / NARROWEST))), *side[::-1]]
     powder = np.repeat([False, True, True, True, False], [len(piece) for piece in pieces])
     return np.concatenate(pieces), powder
 

@@ -10,10 +10,10 @@ from time import monotonic, perf_counter
 import numpy as np
 
 from partsim import __version__
+from partsim.crops.ipf import ipf
 from partsim.grains import checkpoint, nucleation, output, picture, temperature
 from partsim.grains.blocks import Grid
 from partsim.grains.check import check
-from partsim.grains.colours import ipf_colours
 from partsim.grains.dendrites import DendriticLaw
 from partsim.grains.layers import Metal, Step, plan
 from partsim.grains.orientations import PAPER
@@ -126,7 +126,7 @@ def grow(comm, job: TrackJob, source: Path, folder: Path) -> dict:
 def write(growth: Growth, result: dict, begin: float) -> None:
     """All files of a run, on rank 0; the checkpoint has done its work then."""
     folder, metal = growth.folder, growth.metal
-    colours = ipf_colours(output.orientations_of(metal))
+    colours = ipf(output.orientations_of(metal)) / 255
     output.write_grains(folder / GRAINS, metal, growth.file.header)
     output.write_vtkhdf(folder / FIELDS, metal, colours)
     picture.draw_sections(folder, metal, colours, growth.file.header["length"])

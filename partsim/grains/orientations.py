@@ -2,37 +2,12 @@
 
 import numpy as np
 
+from partsim.crops import palette
 from partsim.grains.chance import uniforms
 from partsim.grains.nucleation import ORIENTATION
 
-PAPER = 20
+PAPER = palette.COUNT
 STREAM = 2**32  # of the random numbers, three for each grain
-
-
-def paper_angles() -> np.ndarray:
-    """(20, 3) Bunge angles phi_1, Phi, phi_2 in rad of Table 1 of Xie 2026.
-
-    Its recipe: NumPy's RandomState(1) draws 20 heights of points on the unit sphere, 20 azimuths
-    and 20 turns; phi_1 is the azimuth and Phi the angle from the pole.
-    """
-    random = np.random.RandomState(1)
-    height = random.uniform(-1, 1, PAPER)
-    azimuth, turn = random.uniform(0, 2 * np.pi, PAPER), random.uniform(0, 2 * np.pi, PAPER)
-    return np.column_stack([azimuth, np.arccos(height), turn])
-
-
-def from_bunge(angles: np.ndarray) -> np.ndarray:
-    """(n, 4) quaternions of rotations by phi_1 about z, Phi about the new x, phi_2 about the new z.
-
-    Passive: they turn sample into crystal coordinates, the convention of orix.
-    """
-    first, tilt, second = np.asarray(angles).T
-    half, total, difference = tilt / 2, (first + second) / 2, (first - second) / 2
-    quaternions = np.column_stack([
-        np.cos(half) * np.cos(total), -np.sin(half) * np.cos(difference),
-        -np.sin(half) * np.sin(difference), -np.cos(half) * np.sin(total),
-    ])
-    return np.where(quaternions[:, :1] < 0, -1, 1) * quaternions
 
 
 def random_quaternions(seed: int, labels: np.ndarray) -> np.ndarray:
@@ -57,7 +32,7 @@ def quaternions(kind: str, seed: int, labels: np.ndarray) -> np.ndarray:
     if kind == "random":
         return random_quaternions(seed, labels)
     chosen = labels if kind == "paper merged" else paper_choice(seed, labels)
-    return from_bunge(paper_angles())[chosen]
+    return palette.quaternions()[chosen]
 
 
 def matrices(quaternions: np.ndarray) -> np.ndarray:
