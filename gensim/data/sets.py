@@ -1,6 +1,7 @@
 """Several crops files as one set, and its parts: what trains, what validates, what is held out."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ class CropSet:
         """Edge of a pixel in m."""
         return self.files[0].pixel_size
 
-    @property
+    @cached_property
     def conditions(self) -> np.ndarray:
         """(n, 3) power in W, speed in m/s, initial temperature in K; NaN where unknown."""
         return np.stack([self.columns[name].astype(float) for name in CONDITIONS], axis=1)
