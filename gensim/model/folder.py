@@ -98,6 +98,14 @@ class Model:
         return torch.from_numpy(self.card.embedding(conditions)).to(like)
 
 
+def cast(unet: torch.nn.Module, *where: object) -> torch.nn.Module:
+    """The same network with its weights moved to a device and a precision.
+
+    The method of diffusers warns of layers that need another precision, even where there are none.
+    """
+    return torch.nn.Module.to(unet, *where)
+
+
 def noise_schedule(clip: bool) -> DDIMScheduler:
     """The paper's schedule: 1000 steps, linear variances, the network predicts the noise.
 
@@ -113,7 +121,7 @@ def save(model: Model, folder: Path, half: bool = False) -> None:
     half  weights as bfloat16, half the bytes
     """
     folder = Path(folder)
-    unet = copy.deepcopy(model.unet).to(torch.bfloat16 if half else torch.float32)
+    unet = cast(copy.deepcopy(model.unet), torch.bfloat16 if half else torch.float32)
     scale = np.array([model.card.mean, model.card.std])
     try:
         partial = folder / "partial"

@@ -9,7 +9,7 @@ import torch
 
 from gensim.chance import Purpose, generator
 from gensim.data.crops import write_crops
-from gensim.model.folder import Model
+from gensim.model.folder import Model, cast
 from gensim.model.hull import check_condition
 from gensim.model.networks import NETWORKS
 from gensim.ranks import Ranks
@@ -54,7 +54,7 @@ def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
     The noise of an image is a function of (seed, number of the image): batches and ranks change an
     image by rounding only.
     """
-    model.unet.to(ranks.device).eval()
+    cast(model.unet, ranks.device).eval()
     mine, parts = ranks.share(len(order.rows)), []
     for first in range(mine.start, mine.stop, order.batch):
         numbers = range(first, min(first + order.batch, mine.stop))

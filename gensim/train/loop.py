@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gensim.data.augment import Augmentation
 from gensim.data.sets import CropSet, parts
-from gensim.model.folder import Model, save
+from gensim.model.folder import Model, cast, save
 from gensim.ranks import Ranks
 from gensim.train.batches import Batch, Feed, ahead
 from gensim.train.curve import LOSSES, Progress, write_curve
@@ -45,15 +45,16 @@ class Training:
     def __init__(self, plan: Plan, crops: CropSet, ranks: Ranks, folder: Path) -> None:
         settings = plan.settings
         if settings.batch % ranks.size:
-            raise UserError(f"batch = {settings.batch} must be a multiple of the {ranks.size} ranks")
+            raise UserError(f"batch = {settings.batch}, but it must be a multiple of the ranks:"
+                            f" {ranks.size}")
         self.plan, self.settings, self.ranks, self.folder = plan, settings, ranks, folder
         self.model, teacher = ranks.together(lambda: started(plan, crops))
         dtype = DTYPES[settings.precision]
-        self.unet = self.model.unet.to(ranks.device, dtype)
+        self.unet = cast(self.model.unet, ranks.device, dtype)
         self.objective = Objective(self.model, ranks.device, dtype,
                                    bf16=settings.precision == "bf16")
         if teacher is not None:
-            self.objective.teacher = teacher.unet.to(ranks.device, dtype)
+            self.objective.teacher = cast(teacher.unet, ranks.device, dtype)
             self.objective.truth = settings.truth
         self.members = parts(crops)
         self.feeds = {name: Feed(crops, members, self.model, VALIDATION_SEED)
