@@ -15,13 +15,17 @@ COLUMNS = ("images", "learning_rate", *LOSSES, "images_per_second")
 INTERVAL = 10.0  # s between plain lines
 
 
-def write_curve(rows: list[dict[str, float]], folder: Path) -> None:
-    """Writes curve.csv and curve.png: losses against images; an absent part stays empty."""
+def write_table(rows: list[dict[str, float]], folder: Path) -> None:
+    """Writes curve.csv; the loss of a part without crops stays empty."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     (folder / "curve.csv").write_text(text.getvalue(), encoding="utf-8")
+
+
+def draw_curve(rows: list[dict[str, float]], folder: Path) -> None:
+    """Writes curve.png: losses against images."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name in LOSSES:

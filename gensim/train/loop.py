@@ -19,7 +19,7 @@ from gensim.data.sets import CropSet, parts
 from gensim.model.folder import Model, cast, save
 from gensim.ranks import Ranks
 from gensim.train.batches import Batch, Feed, ahead
-from gensim.train.curve import LOSSES, Progress, write_curve
+from gensim.train.curve import LOSSES, Progress, draw_curve, write_table
 from gensim.train.objective import Objective
 from gensim.train.plan import Plan
 from gensim.train.signals import Signals
@@ -96,7 +96,7 @@ class Training:
                 self._watch(signals, stop)
         if not self.rows or self.rows[-1]["images"] < self.counter:
             self.validate()
-        self.save_state()
+        self.ranks.on_first(lambda: draw_curve(self.rows, self.folder))
 
     def _batches(self):
         """The batches of this rank from the counter on."""
@@ -172,8 +172,8 @@ class Training:
         return self._mean(total, len(mine))
 
     def _write(self, better: bool) -> None:
-        """The curve, and the model in whose network the average is now; rank 0 only."""
-        write_curve(self.rows, self.folder)
+        """The table, and the model in whose network the average is now; rank 0 only."""
+        write_table(self.rows, self.folder)
         if better:
             card = counted(self.model, self.counter)
             save(Model(self.unet, card), self.folder, self.settings.half)

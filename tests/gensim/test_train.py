@@ -87,14 +87,14 @@ def test_objectives_by_hand(crops, base, tmp_path):
     noise = batch.noise.double()
     noisy = abar.sqrt() * batch.clean + (1 - abar).sqrt() * noise
     vector = torch.from_numpy(run.model.card.embedding(batch.conditions))
-    student, teacher = (net(noisy, batch.times, class_labels=vector).sample
+    student, teacher = (net(noisy, batch.times, class_labels=vector).sample.detach()
                         for net in (run.unet, load(base).unet.double()))
     simple = ((student - noise) ** 2).mean()
     expected = 0.8 * simple + 0.2 * ((student - teacher) ** 2).mean()
     assert abs(expected - simple) > 0.01 * simple
-    assert float(run.objective(run.unet, batch)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(run.objective(run.unet, batch).detach()) == pytest.approx(float(expected), rel=1e-5)
     run.objective.teacher = None
-    assert float(run.objective(run.unet, batch)) == pytest.approx(float(simple), rel=1e-5)
+    assert float(run.objective(run.unet, batch).detach()) == pytest.approx(float(simple), rel=1e-5)
 
 
 def trained(crops, folder, stop=None, **settings):
@@ -116,7 +116,7 @@ def test_resumed_run_is_the_whole_run_bit_for_bit(crops, tmp_path):
     np.testing.assert_array_equal(weights(rest.unet), weights(whole.unet))
     for one, other in zip(rest.average.shadow_params, whole.average.shadow_params, strict=True):
         assert torch.equal(one, other)
-    tables = [list(csv.DictReader((tmp_path / name / "curve.csv").open()))
+    tables = [list(csv.DictReader((tmp_path / name / "curve.csv").read_text().splitlines()))
               for name in ("whole", "parts")]
     for table in tables:
         assert all(float(row.pop("images_per_second")) > 0 for row in table)
@@ -125,13 +125,13 @@ def test_resumed_run_is_the_whole_run_bit_for_bit(crops, tmp_path):
 
 
 def test_training_learns_and_the_average_is_kept(crops, tmp_path):
-    run = trained(crops, tmp_path, images=480, validate_every=160)
+    run = trained(crops, tmp_path, images=240, validate_every=80)
     losses = [row["validation"] for row in run.rows]
     assert losses[-1] < 0.9 * losses[0] and run.best == min(losses)
     kept = load(tmp_path)
     average = np.concatenate([p.double().numpy().ravel() for p in run.average.shadow_params])
     np.testing.assert_array_equal(weights(kept.unet), average)
-    assert kept.card.stages[-1].images == 480
+    assert kept.card.stages[-1].images == 240
     assert kept.card.trained == [(100, 0.5, 300), (125, 0.6, 300), (150, 0.5, 300)]
 
 
@@ -146,7 +146,7 @@ def test_early_stopping(crops, tmp_path):
 
 
 def test_fine_tuning_changes_what_it_may(crops, base, tmp_path):
-    run = training(crops, tmp_path, "finetune", base, up_blocks=1)
+    run = training(crops, tmp_path, "finetune", base, up_blocks=1, warmup=0)
     before = {name: value.clone() for name, value in run.unet.state_dict().items()}
     run.step(next(run._batches()))
     changed = {name.split(".")[0] + ("." + name.split(".")[1]) * name.startswith("up_blocks")
