@@ -92,9 +92,11 @@ def test_objectives_by_hand(crops, base, tmp_path):
     simple = ((student - noise) ** 2).mean()
     expected = 0.8 * simple + 0.2 * ((student - teacher) ** 2).mean()
     assert abs(expected - simple) > 0.01 * simple
-    assert float(run.objective(run.unet, batch).detach()) == pytest.approx(float(expected), rel=1e-5)
+    got = float(run.objective(run.unet, batch).detach())
+    assert got == pytest.approx(float(expected), rel=1e-5)
     run.objective.teacher = None
-    assert float(run.objective(run.unet, batch).detach()) == pytest.approx(float(simple), rel=1e-5)
+    got = float(run.objective(run.unet, batch).detach())
+    assert got == pytest.approx(float(simple), rel=1e-5)
 
 
 def trained(crops, folder, stop=None, **settings):
