@@ -1,6 +1,17 @@
 """Generative models of grain structure: images of a melt track's section from process conditions.
 
-Will hold learning only: reading crops of simulated and measured microstructures, training a
-conditional diffusion model on them, sampling, and comparing the samples with the real thing. It
-meets partsim in one HDF5 file of crops and shares none of its solvers.
+    crops files ─ data ─► train (a network of model) ─► model folder ─► sample ─► crops file
+
+    data    reads and writes crops files, splits them, augments, draws sheets; needs no torch
+    model   the networks, the embedding of conditions, the folder in which a model is kept
+    train   pre-training, fine-tuning and distillation on any number of ranks
+    sample  images for given conditions
+
+Words: a *crop* is a square image of a section, its grain map and the conditions that made it; the
+*conditions* are power (W), speed (m/s) and initial temperature (K), unknown ones NaN; a *case* is
+one set of conditions, a *run* one specimen or simulation of it; x_0 is a scaled image, x_t the same
+with noise, t = 0 ... 999 how much; the *hull* is the convex hull of the conditions trained with.
+
+Every random number is a function of (seed, image counter), see chance.py: nothing depends on the
+number of ranks or on the size of a batch. The simulation is met in crops files only.
 """

@@ -1,8 +1,16 @@
-"""The command line of gensim: one verb per stage of the work, in the order of their use."""
+"""The command line of gensim: one verb per stage of the work, in the order of their use.
 
+What needs torch is imported by the verb that needs it: `inspect` works without the extra `learn`.
+"""
+
+import importlib
+import json
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from partsim.errors import UserError
@@ -12,6 +20,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="See gensim info.")
+]
+Stop = Annotated[
+    int | None, typer.Option(metavar="IMAGES", help="Stop there, the state written; then resume.")
+]
+CropFiles = Annotated[list[Path], typer.Argument(metavar="FILES", help="Crops files.")]
+Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
 
 
 def execute(words: list[str]) -> int:
@@ -23,11 +42,6 @@ def execute(words: list[str]) -> int:
         return app(words or ["--help"], prog_name="gensim", standalone_mode=False) or 0
     except typer.TyperException as problem:
         raise UserError(problem.format_message()) from problem
-
-
-@app.callback()
-def program() -> None:
-    """Images of grain structure from process conditions."""
 
 
 @app.command("import")
@@ -64,10 +78,182 @@ def import_verb(
 ) -> None:
     """Find the grains of a measured map and write crops of it, their condition unknown."""
     from gensim.maps.importer import Choices, fulfil
-    from gensim.maps.options import angle_of, length_of, report
+    from gensim.maps.options import angle_of, length_of
 
     choices = Choices(
         build, section, quality, angle_of("--tolerance", tolerance),
         None if split == 1 else split, length_of("--spacing", spacing), image, colours, domain,
     )
     report(fulfil(map_file, choices, output, sheet), json_file)
+
+
+def learning(module: str) -> ModuleType:
+    """A module of gensim that needs torch; UserError where the extra is not installed."""
+    try:
+        return importlib.import_module(f"gensim.{module}")
+    except ModuleNotFoundError as problem:
+        if str(problem.name).startswith("gensim"):
+            raise
+        raise UserError(f"{problem.name} is missing: pip install 'partsim[learn]'") from problem
+
+
+@app.command()
+def inspect(
+    files: CropFiles,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Default: first FILE in .out.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Check crops files, tell what they hold and draw sheet.png, a row of crops per condition."""
+    from gensim.data.sets import CropSet
+    from gensim.data.sheet import draw_sheet, statistics
+
+    check_json(json_file)
+    crops = CropSet(files)
+    folder = output or files[0].with_suffix(".out")
+    make_writable(folder)
+    draw_sheet(crops, folder / "sheet.png")
+    report(statistics(crops), json_file)
+
+
+@app.command()
+def info(
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="Folder of one.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Tell the networks with their parameters and the settings of a training, or about a model."""
+    check_json(json_file)
+    describe = learning("model.describe")
+    if model is not None:
+        report(describe.model(model), json_file)
+        return
+    from gensim.train.plan import Settings
+
+    report(describe.networks() | {"settings": Settings().model_dump()}, json_file)
+
+
+@app.command()
+def pretrain(
+    files: CropFiles,
+    output: Output,
+    network: Annotated[str | None, typer.Option(help="demo, small or paper.")] = None,
+    settings: Sets = None,
+    stop: Stop = None,
+) -> None:
+    """Train a network from random weights; alone, under torchrun or under mpirun.
+
+    With measured crops alone this is the paper's baseline. Exit status: 0 finished; 2 a mistake; 3
+    stopped by --stop or a signal: go on with gensim resume.
+    """
+    begin("pretrain", files, output, settings, stop, network=network)
+
+
+@app.command()
+def finetune(
+    model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None
+) -> None:
+    """Train the last up blocks of MODEL on other crops, the rest frozen (setting up_blocks)."""
+    begin("finetune", files, output, settings, stop, base=model)
+
+
+@app.command()
+def distill(
+    model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None
+) -> None:
+    """Train a copy of MODEL on other crops, held near to what MODEL predicts (setting truth)."""
+    begin("distill", files, output, settings, stop, base=model)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    stop: Stop = None,
+) -> None:
+    """Go on with a training run from its last state."""
+    learning("train.run").resume(run, stop)
+
+
+@app.command()
+def sample(
+    model: Model,
+    output: Output,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help='"150 W, 0.8 m/s, 400 K", or "unknown"; repeat.'),
+    ] = None,
+    job: Annotated[
+        Path | None, typer.Option(metavar="JOB", help="Speed and temperature from a job; --power.")
+    ] = None,
+    power: Annotated[str | None, typer.Option(metavar="X", help="Nominal, with --job.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Images of each condition.")] = 16,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    sampler: Annotated[str, typer.Option(help="ddim, dpm, or paper.")] = "ddim",
+    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Of the sampler.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time on a rank.")] = 16,
+) -> None:
+    """Draw images of MODEL for conditions: samples.h5, a crops file, and sheet.png."""
+    run = learning("sample.run")
+    from gensim.sample.ask import condition as read, condition_of_job
+    from gensim.sample.draw import Order
+
+    asked = [read(text) for text in condition or []]
+    if job is not None:
+        asked.append(condition_of_job(job, power))
+    if not asked:
+        raise UserError('--condition "150 W, 0.8 m/s" is missing, or --job JOB')
+    make_writable(output)
+    run.sample(model, Order(np.stack(asked), count, seed, sampler, steps, batch), output)
+
+
+def begin(
+    verb: str, files: list[Path], output: Path, words: list[str] | None, stop: int | None,
+    **origin: Any,
+) -> None:
+    """Begins a training; `origin` is a network's name or the folder of a base model."""
+    run = learning("train.run")
+    from gensim.train.plan import Plan, settings_of
+
+    if origin.get("base") is not None:
+        origin["base"] = origin["base"].resolve()
+    settings = settings_of(words or [])
+    paths = tuple(path.resolve() for path in files)
+    make_writable(output)
+    run.begin(Plan(verb=verb, files=paths, settings=settings, **origin), output, stop)
+
+
+def make_writable(folder: Path) -> None:
+    """Makes the folder if it is absent; UserError where no file can be written in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise UserError(f"output folder {folder} cannot be written: {problem.strerror}") from None
+
+
+def check_json(path: Path | None) -> None:
+    """UserError where a report could not be written to `path` later on."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise UserError(f"--json {path} must be a file in a folder that exists")
+
+
+def report(tree: dict[str, Any], json_file: Path | None) -> None:
+    """Prints a nested table, one value a line, and writes it as JSON."""
+    print("\n".join(lines_of(tree)))
+    if json_file is not None:
+        json_file.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def lines_of(tree: dict[str, Any], indent: str = "") -> list[str]:
+    """`name: value` for each entry, those of inner tables further right."""
+    lines = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}", *lines_of(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            inner = [", ".join(f"{key} {x}" for key, x in row.items()) for row in value]
+            lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in inner)]
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return lines

@@ -2,7 +2,7 @@
 
     python meshes/cantilever.py
 
-Beside it cantilever_slice.stl, the middle 0.56 mm of its width.
+Beside it cantilever_slice.stl, the middle 0.32 mm of its width.
 
 Lengths in mm, x along the part, y across, z from the plate upwards.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 import trimesh
 
-WIDTH, SLICE, HEIGHT, RIDGE = 5.0, 0.56, 12.0, 12.5
+WIDTH, SLICE, HEIGHT, RIDGE = 5.0, 0.32, 12.0, 12.5
 PERIOD, PERIODS = 14.0, 4
 LEGS = ((0.0, 5.0), (7.0, 7.5), (9.5, 12.0))  # thick, thin, medium
 END_BLOCK = 56.0

@@ -1,8 +1,6 @@
-"""Options of `gensim import` as users write them, and its report."""
+"""Options of `gensim import` as users write them."""
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 from partsim.errors import UserError
@@ -25,11 +23,3 @@ def _quantity(option: str, text: str, kind: Any) -> float:
         return unit.read(text)
     except ValueError:
         raise UserError(f"{option} {text} must be {unit.kind} such as {unit.example}") from None
-
-
-def report(told: dict[str, Any], json_file: Path | None) -> None:
-    """Prints a nested table as JSON, and writes it to a file."""
-    text = json.dumps(told, indent=2)
-    print(text)
-    if json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")

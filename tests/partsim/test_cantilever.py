@@ -40,7 +40,7 @@ def lines_of(path):
     return np.stack([path.ends[on, :2], path.ends[on + 1, :2]], axis=1) / MM
 
 
-@pytest.mark.parametrize("name, width", [("cantilever", 5.0), ("cantilever_slice", 0.56)])
+@pytest.mark.parametrize("name, width", [("cantilever", 5.0), ("cantilever_slice", 0.32)])
 def test_file_is_what_the_script_writes(tmp_path, name, width):
     made = runpy.run_path(str(ROOT / "meshes" / "cantilever.py"))["cantilever"](width)
     made.export(tmp_path / "made.stl")
@@ -52,8 +52,8 @@ def test_slice_is_the_middle_of_the_part():
     """5 mm of the profile, its area A, hold 3732.5 mm^3 and the corners beside the tip."""
     area = (3732.5 + 2.5**2 * 12) / 5
     surface = read(ROOT / "meshes" / "cantilever_slice.stl", 1.0)
-    assert surface.mesh.volume == pytest.approx(0.56 * area - 0.28**2 * 12, rel=1e-6)
-    assert surface.size == pytest.approx((75.0, 0.56, 12.5), rel=1e-6)
+    assert surface.mesh.volume == pytest.approx(0.32 * area - 0.16**2 * 12, rel=1e-6)
+    assert surface.size == pytest.approx((75.0, 0.32, 12.5), rel=1e-6)
 
 
 def test_volume_and_bounding_box():

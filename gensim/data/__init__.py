@@ -1,0 +1,1 @@
+"""Crops files: reading with checks, writing, splits, augmentation, sheets."""

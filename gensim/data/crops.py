@@ -1,0 +1,151 @@
+"""The crops file (HDF5, "partsim crops 1"): what it holds, reading with checks, writing.
+
+    attributes    format, section ("cross" or "longitudinal"), pixel_size (m)
+    images        (n, h, h, 3)  uint8, RGB
+    grains        (n, h, h)     int32, row of `orientations`; -1 where it is not known
+    orientations  (m, 4)        float64, quaternions
+    power, speed, initial_temperature   (n,)  nominal W, m/s, K; NaN where unknown
+    absorbed_power, position            (n,)  W, m; NaN where unknown
+    case, run, seed                     (n,)  int
+    domain, split                       (n,)  text; split is train, validation or held_out
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from partsim.errors import UserError
+
+FORMAT = "partsim crops 1"
+SECTIONS = ("cross", "longitudinal")
+SPLITS = ("train", "validation", "held_out")
+CONDITIONS = ("power", "speed", "initial_temperature")
+NUMBERS = (*CONDITIONS, "absorbed_power", "position")
+COUNTS = ("case", "run", "seed")
+TEXTS = ("domain", "split")
+CHUNK_CACHE = 64 * 2**20  # bytes; batches read rows from all over the file
+FEW = 20  # orientations at most for colours to be exchangeable
+
+
+class CropFile:
+    """One crops file, open for reading; its columns in memory, its maps read row by row.
+
+    Raises UserError where the file is cut short, no crops file, or holds what no crop can be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._file = self._opened()
+        self._check_attributes()
+        self._check_maps()
+        self.columns = {name: self._column(name) for name in (*NUMBERS, *COUNTS)}
+        self.columns |= {name: self._column(name).astype(str) for name in TEXTS}
+        self._check_columns()
+        self.colours = self._colours()
+
+    def _opened(self) -> h5py.File:
+        if not self.path.is_file():
+            raise UserError(f"{self.path} does not exist")
+        try:
+            return h5py.File(self.path, "r", rdcc_nbytes=CHUNK_CACHE)
+        except OSError as problem:
+            raise UserError(f"{self.path} is cut short or no HDF5 file") from problem
+
+    def _check_attributes(self) -> None:
+        attributes = self._file.attrs
+        self._require(attributes.get("format") == FORMAT, f'has no attribute format = "{FORMAT}"')
+        self.section = attributes.get("section")
+        self._require(self.section in SECTIONS, f"has section = {self.section!r}, but it must be"
+                      f" {' or '.join(SECTIONS)}")
+        self.pixel_size = float(attributes.get("pixel_size", np.nan))
+        self._require(self.pixel_size > 0, f"has pixel_size = {self.pixel_size}, but it must be"
+                      " a length in m")
+        missing = {"images", "grains", "orientations", *NUMBERS, *COUNTS, *TEXTS} - set(self._file)
+        self._require(not missing, f"lacks {', '.join(sorted(missing))}")
+
+    def _check_maps(self) -> None:
+        shape = self._file["images"].shape
+        channels = shape[-1] if len(shape) == 4 else 1
+        self._require(channels == 3, f"has images with {channels} channels, but a crop has 3: RGB")
+        self._require(self._file["images"].dtype == np.uint8,
+                      f"has images of {self._file['images'].dtype}, but they must be uint8")
+        self._require(shape[1] == shape[2], f"has crops of {shape[1]} x {shape[2]} pixels, but"
+                      " they must be square")
+        self._require(self._file["grains"].shape == shape[:3],
+                      f"has grains {self._file['grains'].shape} beside images {shape}")
+        self.count, self.size = shape[0], shape[1]
+
+    def _check_columns(self) -> None:
+        for name, values in self.columns.items():
+            self._require(len(values) == self.count,
+                          f"has {len(values)} values of {name} for {self.count} crops")
+        for name in CONDITIONS:
+            bad = self.columns[name][self.columns[name] <= 0]
+            self._require(len(bad) == 0, f"has {name} = {bad[:1]}, but it must be positive, or NaN"
+                          " if unknown")
+        odd = set(self.columns["split"]) - set(SPLITS)
+        self._require(not odd, f"has split = {sorted(odd)}, but it must be {', '.join(SPLITS)}")
+
+    def _require(self, condition: bool, what: str) -> None:
+        if not condition:
+            raise UserError(f"{self.path} {what}")
+
+    def _read(self, name: str, rows: Any) -> np.ndarray:
+        try:
+            return self._file[name][rows]
+        except OSError as problem:
+            raise UserError(f"{self.path} is damaged in {name}") from problem
+
+    def _column(self, name: str) -> np.ndarray:
+        return self._read(name, ())
+
+    def _colours(self) -> np.ndarray | None:
+        """The colour (m, 3) of each orientation, where there are few; None otherwise.
+
+        The first crop that shows an orientation tells its colour.
+        """
+        few = self._file["orientations"].shape[0]
+        if not 0 < few <= FEW:
+            return None
+        colours, unseen = np.zeros((few, 3), np.uint8), set(range(few))
+        for row in range(self.count):
+            grains = self._read("grains", row)
+            image = self._read("images", row)
+            for index in unseen & set(np.unique(grains).tolist()):
+                colours[index] = image[grains == index][0]
+                unseen.discard(index)
+            if not unseen:
+                break
+        return colours
+
+    def rows(self, name: str, which: np.ndarray) -> np.ndarray:
+        """The maps `images` or `grains` of the rows `which`, in any order, doubles included."""
+        unique, back = np.unique(which, return_inverse=True)
+        return self._read(name, unique)[back]
+
+
+def write_crops(path: Path, data: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:
+    """Writes one crops file of all the datasets above, whole or absent.
+
+    attributes  section and pixel_size, and whatever else tells how it was made
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with h5py.File(partial, "w") as file:
+            file.attrs.update({"format": FORMAT, **attributes})
+            for name, values in data.items():
+                if name in TEXTS:
+                    texts = list(map(str, values))
+                    file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+                elif name in ("images", "grains"):
+                    chunk = (1, *values.shape[1:])
+                    file.create_dataset(name, data=values, chunks=chunk, compression="gzip")
+                else:
+                    file[name] = values
+        os.replace(partial, path)
+    except OSError as problem:
+        raise UserError(f"cannot write {path}: {problem.strerror or problem}") from problem

@@ -1,0 +1,118 @@
+"""Several crops files as one set, and its parts: what trains, what validates, what is held out."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from gensim.data.crops import CONDITIONS, CropFile
+from partsim.errors import UserError
+
+LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
+
+
+class CropSet:
+    """Crops of one section, pixel size and shape from one or more files, numbered through.
+
+    columns  name of the column -> (n,)
+
+    Raises UserError where the files do not fit together, or where one run of a case is in two
+    splits: neighbouring slices of one specimen are nearly equal, so that this is a leak.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.files = [CropFile(path) for path in paths]
+        self._check_alike()
+        names = self.files[0].columns
+        self.columns = {
+            name: np.concatenate([file.columns[name] for file in self.files]) for name in names
+        }
+        self.starts = np.cumsum([0, *(file.count for file in self.files)])
+        self._check_leak()
+
+    def _check_alike(self) -> None:
+        first = self.files[0]
+        for other in self.files[1:]:
+            for name, close in (
+                ("section", first.section == other.section),
+                ("size", first.size == other.size),
+                ("pixel_size", abs(first.pixel_size / other.pixel_size - 1) < LARGEST_SPREAD),
+            ):
+                if not close:
+                    raise UserError(
+                        f"{other.path} has {name} = {getattr(other, name)}, but {first.path} has"
+                        f" {getattr(first, name)}"
+                    )
+
+    def _check_leak(self) -> None:
+        split_of: dict[tuple, str] = {}
+        for domain, case, run, split in zip(
+            *(self.columns[name] for name in ("domain", "case", "run", "split")), strict=True
+        ):
+            known = split_of.setdefault((domain, case, run), split)
+            if known != split:
+                raise UserError(f"run {run} of case {case} is in {known} and in {split}; a run"
+                                " must be in one split only")
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    @property
+    def section(self) -> str:
+        """cross or longitudinal."""
+        return self.files[0].section
+
+    @property
+    def size(self) -> int:
+        """Pixels along an edge."""
+        return self.files[0].size
+
+    @property
+    def pixel_size(self) -> float:
+        """Edge of a pixel in m."""
+        return self.files[0].pixel_size
+
+    @cached_property
+    def conditions(self) -> np.ndarray:
+        """(n, 3) power in W, speed in m/s, initial temperature in K; NaN where unknown."""
+        return np.stack([self.columns[name].astype(float) for name in CONDITIONS], axis=1)
+
+    def images(self, which: np.ndarray) -> np.ndarray:
+        """(k, h, h, 3) uint8, the crops `which` as they are."""
+        return self._gathered("images", which, (self.size, self.size, 3), np.uint8)
+
+    def grains(self, which: np.ndarray) -> np.ndarray:
+        """(k, h, h) int32, the grain maps of the crops `which`."""
+        return self._gathered("grains", which, (self.size, self.size), np.int32)
+
+    def colours(self, crop: int) -> np.ndarray | None:
+        """(m, 3) uint8, the colours of the few orientations in the file of a crop, if few."""
+        return self.files[self._file_of(np.array([crop]))[0]].colours
+
+    def _file_of(self, which: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.starts, which, side="right") - 1
+
+    def _gathered(self, name: str, which: np.ndarray, shape: tuple, dtype: type) -> np.ndarray:
+        which = np.asarray(which)
+        out, owner = np.empty((len(which), *shape), dtype), self._file_of(which)
+        for number in np.unique(owner):
+            here = owner == number
+            out[here] = self.files[number].rows(name, which[here] - self.starts[number])
+        return out
+
+
+def parts(crops: CropSet) -> dict[str, np.ndarray]:
+    """The crops of each part: train, validation, held_out_case, held_out_run.
+
+    What is held out of a case that is trained with tests new specimens; what is held out of another
+    case tests new conditions. The two say different things and are never added up.
+    """
+    split, case = crops.columns["split"], crops.columns["case"]
+    held, known = split == "held_out", np.isin(case, case[split == "train"])
+    return {
+        "train": np.flatnonzero(split == "train"),
+        "validation": np.flatnonzero(split == "validation"),
+        "held_out_case": np.flatnonzero(held & ~known),
+        "held_out_run": np.flatnonzero(held & known),
+    }

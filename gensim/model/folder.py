@@ -1,0 +1,170 @@
+"""A model and the folder in which it is kept.
+
+    unet/       the network as diffusers saves it
+    scheduler/  its noise schedule, likewise
+    gensim.json the card: how conditions and colours are scaled, what it was trained with
+"""
+
+import copy
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gensim.data.augment import resized
+from gensim.model.condition import Embedding
+from partsim.errors import UserError
+
+CARD = "gensim.json"
+FORMAT = "gensim model 1"
+STEPS = 1000  # of the noise schedule
+BETAS = (1e-4, 0.02)  # its first and last variance; linear in between, the paper's
+
+
+class Stage(BaseModel):
+    """One training that a model went through: verb, crops files, images seen, seed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: str
+    files: list[str]
+    images: int
+    seed: int
+
+
+class Card(BaseModel):
+    """What must be known of a model beside its weights.
+
+    pixel_size  m, of the images it makes
+    mean, std   of each channel: x_0 = (colour/255 - mean)/std
+    dropout     whether it also knows images without conditions, or without the temperature alone
+    trained     the different conditions (power, speed, initial temperature) of its training data
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str = FORMAT
+    network: str
+    section: str
+    pixel_size: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    embedding: Embedding
+    dropout: bool
+    trained: list[tuple[float | None, float | None, float | None]]
+    stages: list[Stage] = []
+
+    @property
+    def hull(self) -> np.ndarray:
+        """(n, 3) the conditions trained with, NaN where unknown."""
+        return np.array(self.trained, dtype=float).reshape(-1, 3)
+
+
+@dataclass
+class Model:
+    """A network and its card."""
+
+    unet: torch.nn.Module
+    card: Card
+
+    @property
+    def size(self) -> int:
+        """Pixels along the edge of its images."""
+        return self.unet.config.sample_size
+
+    @property
+    def width_um(self) -> float:
+        """Edge of its images in um."""
+        return self.size * self.card.pixel_size * 1e6
+
+    def scaled(self, images: np.ndarray) -> torch.Tensor:
+        """x_0 (n, 3, size, size) float64 of images (n, h, h, 3) uint8."""
+        small = resized(images, self.size) / 255
+        return torch.from_numpy(((small - self.card.mean) / self.card.std).transpose(0, 3, 1, 2))
+
+    def images(self, x: torch.Tensor) -> np.ndarray:
+        """(n, size, size, 3) uint8 of x_0: the nearest grey levels, cut at 0 and 255."""
+        colour = x.detach().cpu().double().numpy().transpose(0, 2, 3, 1)
+        colour = (colour * self.card.std + self.card.mean) * 255
+        return np.clip(np.rint(colour), 0, 255).astype(np.uint8)
+
+    def embedded(self, conditions: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+        """The vectors (n, width) of conditions (n, 3), of the device and precision of `like`."""
+        return torch.from_numpy(self.card.embedding(conditions)).to(like)
+
+
+def cast(unet: torch.nn.Module, *where: object) -> torch.nn.Module:
+    """The same network with its weights moved to a device and a precision.
+
+    The method of diffusers warns of layers that need another precision, even where there are none.
+    """
+    return torch.nn.Module.to(unet, *where)
+
+
+def noise_schedule(clip: bool) -> DDIMScheduler:
+    """The paper's schedule: 1000 steps, linear variances, the network predicts the noise.
+
+    clip  whether a predicted x_0 is cut at -1 and 1, which is right for colours scaled to that
+    """
+    return DDIMScheduler(num_train_timesteps=STEPS, beta_start=BETAS[0], beta_end=BETAS[1],
+                         beta_schedule="linear", clip_sample=clip)
+
+
+def save(model: Model, folder: Path, half: bool = False) -> None:
+    """Writes the folder anew; a killed process leaves the former one or none, never a mixture.
+
+    half  weights as bfloat16, half the bytes
+    """
+    folder = Path(folder)
+    unet = cast(copy.deepcopy(model.unet), torch.bfloat16 if half else torch.float32)
+    scale = np.array([model.card.mean, model.card.std])
+    try:
+        partial = folder / "partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        unet.save_pretrained(partial / "unet")
+        noise_schedule(clip=bool((scale == 0.5).all())).save_pretrained(partial / "scheduler")
+        (partial / CARD).write_text(model.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / CARD).unlink(missing_ok=True)
+        for name in ("unet", "scheduler", CARD):  # the card last: without it there is no model
+            shutil.rmtree(folder / name, ignore_errors=True)
+            os.replace(partial / name, folder / name)
+        partial.rmdir()
+    except OSError as problem:
+        raise UserError(f"cannot write {folder}: {problem.strerror or problem}") from problem
+
+
+def load_card(folder: Path) -> Card:
+    """The card in a folder; UserError where there is none of ours."""
+    path = Path(folder) / CARD
+    try:
+        card = Card.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UserError(f"{folder} is not the folder of a model: it has no {CARD}") from problem
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is no card of a model: {where} {first['msg']}") from problem
+    if card.format != FORMAT:
+        raise UserError(f'{path} has format = "{card.format}", but it must be "{FORMAT}"')
+    return card
+
+
+def load(folder: Path) -> Model:
+    """The model in a folder, its weights float32; UserError where it is incomplete or another's."""
+    card = load_card(folder)
+    try:
+        unet = UNet2DModel.from_pretrained(Path(folder) / "unet", local_files_only=True)
+    except Exception as problem:  # safetensors and diffusers fail in many ways of their own
+        text = " ".join(str(problem).split())[:200]
+        raise UserError(f"{folder}/unet cannot be loaded: {text}") from problem
+    width = unet.time_embedding.linear_2.out_features
+    if unet.config.class_embed_type != "identity" or width != card.embedding.width:
+        raise UserError(f"{folder}/unet takes no vector of {card.embedding.width} numbers: it is"
+                        f" not the network of {CARD}")
+    return Model(unet.float(), card)

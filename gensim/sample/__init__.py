@@ -1,0 +1,1 @@
+"""Images from a trained model: conditions, samplers, the crops file that is written."""

@@ -1,0 +1,103 @@
+"""Samples of a model for conditions, on all ranks, and the crops file that they are written to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gensim.chance import Purpose, generator
+from gensim.data.crops import write_crops
+from gensim.model.folder import Model, cast
+from gensim.model.hull import check_condition
+from gensim.model.networks import NETWORKS
+from gensim.ranks import Ranks
+from gensim.sample.samplers import SAMPLERS, denoised
+from partsim.errors import UserError
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be drawn: `count` images of each of `conditions` (k, 3), NaN where left open.
+
+    steps  evaluations of the network, None: as many as the sampler takes by itself
+    batch  images at a time on a rank
+    """
+
+    conditions: np.ndarray
+    count: int = 16
+    seed: int = 0
+    sampler: str = "ddim"
+    steps: int | None = None
+    batch: int = 16
+
+    def check(self, model: Model) -> None:
+        """UserError where the model cannot do it."""
+        if self.sampler not in SAMPLERS:
+            raise UserError(f"--sampler {self.sampler}, but it must be {', '.join(SAMPLERS)}")
+        network = NETWORKS.get(model.card.network)
+        for condition in self.conditions:
+            if network is not None and network.paper and not np.isnan(condition[2]):
+                raise UserError("the paper's network knows no initial temperature")
+            check_condition(condition, model.card.hull, model.card.dropout)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(k count, 3) the condition of each image."""
+        return np.repeat(self.conditions, self.count, axis=0)
+
+
+def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
+    """(k count, size, size, 3) uint8 on every rank.
+
+    The noise of an image is a function of (seed, number of the image): batches and ranks change an
+    image by rounding only.
+    """
+    cast(model.unet, ranks.device).eval()
+    mine, parts = ranks.share(len(order.rows)), []
+    for first in range(mine.start, mine.stop, order.batch):
+        numbers = range(first, min(first + order.batch, mine.stop))
+        parts.append(some(model, order, numbers, ranks.device))
+    empty = np.empty((0, model.size, model.size, 3), np.uint8)
+    return np.concatenate([empty, *(part for all_ in ranks.gathered(parts) for part in all_)])
+
+
+def some(model: Model, order: Order, numbers: Sequence[int], device: torch.device) -> np.ndarray:
+    """The images with these numbers as one batch."""
+    sampler = SAMPLERS[order.sampler]
+    noise = torch.from_numpy(np.stack([noise_of(model, order.seed, i) for i in numbers]))
+    conditions = order.rows[numbers.start : numbers.stop]
+    return model.images(denoised(model, noise.to(device), conditions, sampler,
+                                 order.steps or sampler.steps))
+
+
+def noise_of(model: Model, seed: int, number: int) -> np.ndarray:
+    """x_T (3, size, size) float32 of an image."""
+    chance = generator(seed, number, Purpose.SAMPLE)
+    return chance.standard_normal((3, model.size, model.size), np.float32)
+
+
+def write_samples(path: Path, model: Model, order: Order, images: np.ndarray) -> None:
+    """Writes a crops file: a case for each condition, grains and orientations not known."""
+    count, rows = len(images), order.rows
+    unknown, card = np.full(count, np.nan), model.card
+    data = {
+        "images": images,
+        "grains": np.full(images.shape[:3], -1, np.int32),
+        "orientations": np.empty((0, 4)),
+        "power": rows[:, 0],
+        "speed": rows[:, 1],
+        "initial_temperature": rows[:, 2],
+        "absorbed_power": unknown,
+        "position": unknown,
+        "case": np.repeat(np.arange(len(order.conditions)), order.count),
+        "run": np.full(count, order.seed),
+        "seed": np.full(count, order.seed),
+        "domain": np.full(count, "sampled"),
+        "split": np.full(count, "held_out"),
+    }
+    attributes = {"section": card.section, "pixel_size": card.pixel_size, "sampler": order.sampler,
+                  "steps": order.steps or SAMPLERS[order.sampler].steps,
+                  "model": card.model_dump_json()}
+    write_crops(path, data, attributes)

@@ -1,0 +1,139 @@
+"""The model that a training run begins with, and the scaling of its data."""
+
+import numpy as np
+import torch
+
+from gensim.data.sets import CropSet, parts
+from gensim.data.sheet import condition_text, distinct_conditions, spread
+from gensim.model.folder import Card, Model, Stage, load
+from gensim.model.freezing import freeze
+from gensim.model.networks import DEFAULT, NETWORKS, Network, embedding_for
+from gensim.train.plan import Plan
+from partsim.errors import UserError
+
+MEASURED = 2000  # crops from which the paper's scaling of colours is taken, at most
+PAPER_LONGITUDINAL = 2  # up blocks that the paper fine-tunes for longitudinal sections
+FIELD_TOLERANCE = 1e-3  # of the edge of an image, relative
+
+
+def started(plan: Plan, crops: CropSet) -> tuple[Model, Model | None]:
+    """The model to be trained and the teacher of a distillation.
+
+    Raises UserError where data and model do not fit.
+    """
+    check_parts(crops)
+    if plan.verb == "pretrain":
+        return fresh(plan, crops), None
+    model = refined(plan, crops)
+    if plan.verb == "distill":
+        teacher = load(plan.base)
+        teacher.unet.requires_grad_(False)
+        teacher.unet.eval()
+        return model, teacher
+    return model, None
+
+
+def check_parts(crops: CropSet) -> None:
+    """UserError where nothing trains or nothing validates."""
+    found = parts(crops)
+    for name in ("train", "validation"):
+        if len(found[name]) == 0:
+            raise UserError(f"{crops.files[0].path} has no crop with split = {name}")
+
+
+def fresh(plan: Plan, crops: CropSet) -> Model:
+    """A network with random weights that depend on the seed alone."""
+    name = plan.network or DEFAULT
+    if name not in NETWORKS:
+        raise UserError(f"--network {name}, but it must be {', '.join(NETWORKS)}")
+    network = NETWORKS[name]
+    train = parts(crops)["train"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.settings.seed)
+        unet = network.build()
+    mean, std = colours(network, crops, train)
+    card = Card(
+        network=name,
+        section=crops.section,
+        pixel_size=crops.pixel_size * crops.size / network.size,
+        mean=mean,
+        std=std,
+        embedding=embedding_for(network, crops.section, crops.conditions[train]),
+        dropout=not network.paper and plan.settings.dropout > 0,
+        trained=[],
+    )
+    return finished_card(plan, crops, Model(unet, card))
+
+
+def refined(plan: Plan, crops: CropSet) -> Model:
+    """The base model with the colours of the new data and the parts frozen that shall be."""
+    model = load(plan.base)
+    card = model.card
+    check_field(card, crops)
+    mean, std = colours(NETWORKS[card.network], crops, parts(crops)["train"])
+    model.card = card.model_copy(update={"mean": mean, "std": std})
+    if plan.verb == "finetune":
+        freeze(model.unet, trained_blocks(plan, model))
+    return finished_card(plan, crops, model)
+
+
+def trained_blocks(plan: Plan, model: Model) -> int:
+    """How many of the last up blocks are trained: as asked, else as the paper did."""
+    if plan.settings.up_blocks is not None:
+        return plan.settings.up_blocks
+    return len(model.unet.up_blocks) if model.card.section == "cross" else PAPER_LONGITUDINAL
+
+
+def check_field(card: Card, crops: CropSet) -> None:
+    """UserError where crops show another section, or another length of it, than the model does."""
+    if card.network not in NETWORKS:
+        raise UserError(f"the model has network = {card.network}, which is not known here")
+    if card.section != crops.section:
+        raise UserError(f"{crops.files[0].path} has section = {crops.section}, but the model was"
+                        f" trained on {card.section}")
+    ours = card.pixel_size * NETWORKS[card.network].size
+    theirs = crops.pixel_size * crops.size
+    if abs(theirs / ours - 1) > FIELD_TOLERANCE:
+        raise UserError(f"{crops.files[0].path} has crops {theirs * 1e6:g} um wide, but the model"
+                        f" was trained on {ours * 1e6:g} um")
+
+
+def finished_card(plan: Plan, crops: CropSet, model: Model) -> Model:
+    """The model with this training's conditions and stage added to its card."""
+    train, card = parts(crops)["train"], model.card
+    conditions = crops.conditions[train]
+    if NETWORKS[card.network].paper:
+        unknown = np.isnan(conditions[:, :2]).any(axis=1)
+        if unknown.any():
+            text = condition_text(conditions[unknown][0])
+            raise UserError(f"the paper's network needs power and speed, but a crop has: {text}")
+        conditions = np.pad(conditions[:, :2], ((0, 0), (0, 1)), constant_values=np.nan)
+    known, _ = distinct_conditions(np.concatenate([card.hull, conditions]))
+    stage = Stage(verb=plan.verb, files=[path.name for path in plan.files], images=0,
+                  seed=plan.settings.seed)
+    update = {
+        "trained": [tuple(None if np.isnan(x) else float(x) for x in row) for row in known],
+        "stages": [*card.stages, stage],
+    }
+    return Model(model.unet, card.model_copy(update=update))
+
+
+def colours(
+    network: Network, crops: CropSet, train: np.ndarray
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std with which colours (of 1) are scaled.
+
+    Ours maps 0 ... 1 to -1 ... 1, so that no colour is lost where a predicted image is cut there.
+    The paper takes each channel's mean over the data, and the mean of the images' deviations.
+    """
+    if not network.paper:
+        return (0.5,) * 3, (0.5,) * 3
+    some = train[spread(len(train), MEASURED)]
+    pixels = crops.images(some).reshape(len(some), -1, 3) / 255
+    return tuple(pixels.mean(axis=(0, 1)).tolist()), tuple(pixels.std(axis=1).mean(axis=0).tolist())
+
+
+def counted(model: Model, images: int) -> Card:
+    """The card with the images seen in the last stage."""
+    last = model.card.stages[-1].model_copy(update={"images": images})
+    return model.card.model_copy(update={"stages": [*model.card.stages[:-1], last]})

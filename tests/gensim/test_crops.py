@@ -1,0 +1,176 @@
+"""Crops files and sets of them: what is refused, parts, augmentation, statistics."""
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from gensim.chance import Purpose, generator
+from gensim.command import execute
+from gensim.data.augment import Augmentation, exchanged, resized
+from gensim.data.crops import CropFile
+from gensim.data.sets import CropSet, parts
+from gensim.data.sheet import count_grains
+from partsim.errors import UserError
+from tests.crops_files import COLOURS, crops_data, write_small
+
+pytestmark = pytest.mark.serial
+
+
+def refusal(*paths):
+    with pytest.raises(UserError) as told:
+        CropSet(paths)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+def test_what_was_written_is_read(tmp_path):
+    data = crops_data()
+    file = CropFile(write_small(tmp_path / "a.h5"))
+    which = np.array([5, 2, 5, 40])
+    np.testing.assert_array_equal(file.rows("images", which), data["images"][which])
+    np.testing.assert_array_equal(file.rows("grains", which), data["grains"][which])
+    for name, values in file.columns.items():
+        np.testing.assert_array_equal(values, data[name])
+    np.testing.assert_array_equal(file.colours, COLOURS)
+
+
+def test_two_files_are_numbered_through(tmp_path):
+    a = write_small(tmp_path / "a.h5")
+    b = write_small(tmp_path / "b.h5", images=255 - crops_data()["images"])
+    crops, images = CropSet([a, b]), crops_data()["images"]
+    n = len(images)
+    got = crops.images(np.array([n + 1, 3, n, n - 1]))
+    np.testing.assert_array_equal(got[[1, 3]], images[[3, n - 1]])
+    np.testing.assert_array_equal(got[[0, 2]], 255 - images[[1, 0]])
+    assert len(crops) == 2 * n and crops.conditions.shape == (2 * n, 3)
+
+
+DATA = crops_data()
+WRONG = {
+    "channels": ({"images": np.zeros((48, 16, 16, 4), np.uint8)}, "4 channels"),
+    "grey": ({"images": DATA["images"][..., 0]}, "1 channels"),
+    "float": ({"images": DATA["images"] / 255}, "float64"),
+    "narrow": ({"images": DATA["images"][:, :, :8]}, "16 x 8"),
+    "other grains": ({"grains": DATA["grains"][:9]}, "(9, 16, 16)"),
+    "power": ({"power": -DATA["power"]}, "power = [-100.]"),
+    "short column": ({"speed": DATA["speed"][:7]}, "7 values of speed"),
+    "split": ({"split": np.array(["test"] * 48)}, "'test'"),
+    "lacking": ({"drop": ["case", "run"]}, "lacks case, run"),
+    "section": ({"section": "top"}, "'top'"),
+    "pixel size": ({"pixel_size": 0.0}, "pixel_size = 0.0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_file_is_refused_by_name(tmp_path, name):
+    changes, said = WRONG[name]
+    path = write_small(tmp_path / "bad.h5", **changes)
+    line = refusal(path)
+    assert line.startswith(str(path)) and said in line
+
+
+def test_file_cut_short_or_absent(tmp_path):
+    path = write_small(tmp_path / "a.h5")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert refusal(path) == f"{path} is cut short or no HDF5 file"
+    assert refusal(tmp_path / "none.h5") == f"{tmp_path / 'none.h5'} does not exist"
+    with h5py.File(path, "w"):
+        pass
+    assert "partsim crops 1" in refusal(path)
+
+
+def test_files_that_do_not_fit_together(tmp_path):
+    a = write_small(tmp_path / "a.h5")
+    assert "pixel_size = 4e-06" in refusal(a, write_small(tmp_path / "b.h5", pixel_size=4e-6))
+    assert "section = longitudinal" in refusal(
+        a, write_small(tmp_path / "c.h5", section="longitudinal"))
+    assert "size = 32" in refusal(a, write_small(tmp_path / "d.h5", size=32))
+
+
+def test_run_in_two_splits_is_a_leak(tmp_path):
+    split = DATA["split"].copy()
+    split[0] = "validation"
+    line = refusal(write_small(tmp_path / "a.h5", split=split))
+    assert line.startswith("run 0 of case 0 is in validation and in train")
+
+
+def test_held_out_conditions_and_runs_are_apart(tmp_path):
+    crops = CropSet([write_small(tmp_path / "a.h5")])
+    found = parts(crops)
+    assert {name: len(part) for name, part in found.items()} == {
+        "train": 12, "validation": 12, "held_out_case": 12, "held_out_run": 12}
+    assert set(crops.columns["case"][found["held_out_case"]]) == {3}
+    assert set(crops.columns["run"][found["held_out_run"]]) == {2}
+    assert sorted(np.concatenate(list(found.values()))) == list(range(48))
+
+
+def test_colours_are_exchanged_one_for_one():
+    grains, image = DATA["grains"][0].copy(), DATA["images"][0].copy()
+    grains[0, 0] = -1
+    order = np.array([19, 3, 0, 17, 1, 5, 2, 4])
+    changed = exchanged(image, grains, COLOURS, order)
+    np.testing.assert_array_equal(changed[0, 0], image[0, 0])
+    known = grains >= 0
+    np.testing.assert_array_equal(changed[known], COLOURS[[3, 0, 1, 5, 2, 4]][grains[known]])
+
+
+@pytest.mark.parametrize("section", ["cross", "longitudinal"])
+def test_only_a_cross_section_is_mirrored(tmp_path, section):
+    crops = CropSet([write_small(tmp_path / "a.h5", section=section)])
+    augment, image = Augmentation(colours=False), DATA["images"][0]
+    seen = [augment.image(crops, 0, generator(1, i, Purpose.TRAINING)) for i in range(40)]
+    mirrored = sum(np.array_equal(other, image[:, ::-1]) for other in seen)
+    assert sum(np.array_equal(other, image) for other in seen) == 40 - mirrored
+    assert 10 <= mirrored <= 30 if section == "cross" else mirrored == 0
+
+
+def test_many_orientations_keep_their_colours(tmp_path):
+    path = write_small(tmp_path / "a.h5", orientations=np.zeros((21, 4)))
+    crops, chance = CropSet([path]), generator(1, 0, Purpose.TRAINING)
+    np.testing.assert_array_equal(
+        Augmentation(mirror=False).image(crops, 0, chance), DATA["images"][0])
+
+
+def test_dropout_hides_all_or_the_temperature():
+    augment, known = Augmentation(dropout=0.2), np.array([150.0, 0.8, 400.0])
+    hidden = [np.isnan(augment.conditions(known, generator(1, i, Purpose.TRAINING))).tolist()
+              for i in range(2000)]
+    share = {key: hidden.count(list(key)) / 2000 for key in set(map(tuple, hidden))}
+    assert set(share) == {(True, True, True), (False, False, True), (False, False, False)}
+    assert share[True, True, True] == pytest.approx(0.2, abs=0.04)  # 4 sigma
+    assert share[False, False, True] == pytest.approx(0.2, abs=0.04)
+
+
+def test_resized_by_nearest_pixel():
+    image = np.arange(16).reshape(1, 4, 4)
+    np.testing.assert_array_equal(resized(image, 8)[0], np.kron(image[0], np.ones((2, 2))))
+    np.testing.assert_array_equal(resized(image, 2)[0], [[5, 7], [13, 15]])
+    rows = np.repeat(np.arange(100)[:, None], 100, axis=1)[None]
+    np.testing.assert_array_equal(resized(rows, 128)[0, ::32, 0], [0, 25, 50, 75])
+
+
+def test_random_numbers_of_image_and_purpose_are_apart():
+    draws = {generator(seed, index, purpose).random()
+             for seed in (0, 1) for index in (0, 1) for purpose in Purpose}
+    assert len(draws) == 2 * 2 * len(Purpose)
+
+
+def test_touching_grains_of_one_orientation_are_one():
+    assert count_grains(np.array([[0, 0, 1], [1, 0, 1], [1, 2, 0]])) == 5
+
+
+def test_inspect_tells_and_draws(tmp_path, capsys):
+    path = write_small(tmp_path / "a.h5")
+    execute(["inspect", str(path), "--json", str(tmp_path / "a.json")])
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert told["splits"] == {"train": 12, "validation": 12, "held_out": 24}
+    assert told["conditions"][0] == {
+        "power": 100.0, "speed": 0.5, "initial_temperature": 300.0, "crops": 8}
+    expected = (DATA["images"] / 255).mean(axis=(0, 1, 2))
+    np.testing.assert_allclose(told["colour_mean"], expected, rtol=1e-12)
+    counts = [count_grains(grains) for grains in DATA["grains"]]
+    assert told["grains"]["per_crop"] == pytest.approx(np.mean(counts))
+    assert (tmp_path / "a.out" / "sheet.png").stat().st_size > 1000
+    assert "crops: 48" in capsys.readouterr().out

@@ -1,0 +1,149 @@
+"""Sampling: exact for a network that knows the answer, repeatable, the same in plain diffusers."""
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra learn is not installed")
+pytest.importorskip("diffusers", reason="the extra learn is not installed")
+
+import torch  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from gensim.command import execute  # noqa: E402
+from gensim.data.sets import CropSet  # noqa: E402
+from gensim.model.folder import save  # noqa: E402
+from gensim.ranks import Ranks  # noqa: E402
+from gensim.sample.ask import condition, condition_of_job  # noqa: E402
+from gensim.sample.draw import Order, drawn, noise_of  # noqa: E402
+from gensim.sample.samplers import SAMPLERS, denoised  # noqa: E402
+from partsim.errors import UserError  # noqa: E402
+from tests.crops_files import write_small  # noqa: E402
+from tests.gensim_runs import training  # noqa: E402
+from tests.small_job import job_text  # noqa: E402
+
+pytestmark = pytest.mark.serial
+ASKED = np.array([[110.0, 0.52, 300.0], [np.nan] * 3])
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crops")
+    return training(write_small(folder / "a.h5"), folder, seed=3).model
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model")
+    save(model, path)
+    return path
+
+
+class Oracle:
+    """A network that predicts the noise exactly because it knows the only image there is."""
+
+    def __init__(self, clean):
+        self.clean, self.calls = clean, []
+
+    def __call__(self, x, t, class_labels, return_dict):
+        self.calls.append(int(t))
+        abar = float(np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[int(t)])
+        return [(x - abar**0.5 * self.clean) / (1 - abar) ** 0.5]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers with NumPy 2
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_network_that_knows_the_image_gives_it(model, name):
+    clean = torch.from_numpy(np.random.default_rng(2).uniform(-1, 1, (1, 3, 16, 16)))
+    known = type(model)(Oracle(clean), model.card)
+    sampler, noise = SAMPLERS[name], torch.from_numpy(noise_of(model, 0, 0)[None]).double()
+    got = denoised(known, noise, ASKED[:1], sampler, sampler.steps)
+    tolerance = 5e-3 if name == "dpm" else 1e-4  # dpm ends at the least noise, not at none
+    torch.testing.assert_close(got, clean, rtol=0, atol=tolerance)
+    if name == "paper":
+        assert known.unet.calls == [*range(957, -1, -33), 0, 0]
+
+
+def test_ddim_equals_the_equation(model):
+    """Equation (30) with the real network, four steps, x_0 cut at -1 and 1, no scheduler."""
+    abar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+    x = torch.from_numpy(noise_of(model, 7, 0)[None])
+    got = denoised(model, x, ASKED[:1], SAMPLERS["ddim"], 4)
+    vector = torch.from_numpy(model.card.embedding(ASKED[:1])).float()
+    for t, before in ((750, 500), (500, 250), (250, 0), (0, None)):
+        with torch.no_grad():
+            noise = model.unet(x, t, class_labels=vector).sample
+        clean = ((x - (1 - abar[t]) ** 0.5 * noise) / abar[t] ** 0.5).clamp(-1, 1)
+        after = 1.0 if before is None else abar[before]
+        x = after**0.5 * clean + (1 - after) ** 0.5 * noise
+    torch.testing.assert_close(got, x.float(), rtol=0, atol=2e-3)
+
+
+def test_samples_do_not_depend_on_the_batch(model):
+    images = [drawn(model, Order(ASKED, count=3, steps=4, batch=batch), Ranks())
+              for batch in (1, 4, 6)]
+    for other in images[1:]:
+        assert np.abs(images[0].astype(int) - other).max() <= 2
+    assert (images[0][0] != images[0][1]).any()
+
+
+def test_sampling_by_the_command(folder, tmp_path):
+    words = ["sample", folder, "--condition", "110 W, 520 mm/s, 300 K", "--condition", "unknown",
+             "--count", 2, "--steps", 3, "--output", tmp_path, "--seed", 5]
+    execute([str(word) for word in words])
+    crops = CropSet([tmp_path / "samples.h5"])
+    np.testing.assert_allclose(crops.conditions, np.repeat(ASKED, 2, axis=0), rtol=1e-12)
+    assert crops.columns["domain"].tolist() == 4 * ["sampled"] and crops.pixel_size == 2e-6
+    assert (crops.grains(np.arange(4)) == -1).all()
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_snippet_of_the_readme_draws_the_same_image(model, folder, tmp_path, monkeypatch):
+    """At most 20 lines of plain diffusers, without gensim; the image to 2 grey levels."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    lines = [line for line in code.splitlines() if line and not line.startswith(("import", "from"))]
+    assert len(lines) <= 20 and "gensim" not in code.replace("gensim.json", "")
+    for name, value in (('"pre"', repr(str(folder))), ("150.0, 0.8, 400.0", "110.0, 0.52, 300.0")):
+        assert name in code
+        code = code.replace(name, value)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"__name__": "snippet"})
+    expected = drawn(model, Order(ASKED[:1], count=1), Ranks())[0].astype(int)
+    assert np.abs(np.asarray(Image.open("sample.png")) - expected).max() <= 2
+
+
+def test_conditions_from_words_and_jobs(tmp_path):
+    np.testing.assert_allclose(condition("150 W, 800 mm/s"), [150, 0.8, np.nan])
+    np.testing.assert_allclose(condition("0.15 kW, 0.8, 100 degC"), [150, 0.8, 373.15])
+    job = tmp_path / "job.toml"
+    job.write_text(job_text({"laser.speed": "700 mm/s", "layers.temperature": "420 K"}))
+    np.testing.assert_allclose(condition_of_job(job, "190 W"), [190, 0.7, 420])
+    with pytest.raises(UserError, match="needs --power"):
+        condition_of_job(job, None)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--condition", "150"], '--condition "150" must be such as'),
+    (["--condition", "150 W, fast"], '--condition "150 W, fast": fast must be a speed above 0'),
+    (["--condition", "-150 W, 0.8 m/s"], "-150 W must be a power above 0"),
+    (["--condition", "999 W, 0.5 m/s"], "condition 999 W, 0.5 m/s is outside the hull"),
+    (["--condition", "110 W, 0.52 m/s, 900 K"], "900 K is outside the hull"),
+    (["--condition", "unknown", "--sampler", "euler"], "--sampler euler, but it must be ddim"),
+    ([], "--condition"),
+])
+def test_wrong_orders_are_refused_in_one_line(folder, tmp_path, words, said):
+    with pytest.raises(UserError) as told:
+        execute(["sample", str(folder), "--output", str(tmp_path), *words])
+    assert said in str(told.value) and "\n" not in str(told.value)
+
+
+def test_info_of_a_model(folder, model, tmp_path, capsys):
+    execute(["info", str(folder), "--json", str(tmp_path / "i.json")])
+    told = json.loads((tmp_path / "i.json").read_text())
+    assert told["network"] == "tiny" and told["stages"][0]["verb"] == "pretrain"
+    assert told["parameters"] == sum(p.numel() for p in model.unet.parameters())
+    assert "network: tiny" in capsys.readouterr().out
