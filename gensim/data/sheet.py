@@ -31,8 +31,10 @@ def named(condition: np.ndarray) -> dict[str, float | None]:
 
 def distinct_conditions(conditions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different rows (k, 3) of `conditions`, and which of them each row is (n,)."""
-    rows, which = np.unique(conditions, axis=0, return_inverse=True, equal_nan=True)
-    return rows, which.reshape(-1)
+    unknown = -1.0  # known ones are positive; NumPy takes no two rows with NaN for equal
+    filled = np.where(np.isnan(conditions), unknown, conditions)
+    rows, which = np.unique(filled, axis=0, return_inverse=True)
+    return np.where(rows == unknown, np.nan, rows), which.reshape(-1)
 
 
 def statistics(crops: CropSet) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from gensim.command import execute
 from gensim.data.augment import Augmentation, exchanged, resized
 from gensim.data.crops import CropFile
 from gensim.data.sets import CropSet, parts
-from gensim.data.sheet import count_grains
+from gensim.data.sheet import count_grains, distinct_conditions
 from partsim.errors import UserError
 from tests.crops_files import COLOURS, crops_data, write_small
 
@@ -155,6 +155,14 @@ def test_random_numbers_of_image_and_purpose_are_apart():
     draws = {generator(seed, index, purpose).random()
              for seed in (0, 1) for index in (0, 1) for purpose in Purpose}
     assert len(draws) == 2 * 2 * len(Purpose)
+
+
+def test_equal_conditions_are_one_also_where_unknown():
+    nan = np.nan
+    given = [[150, 0.8, nan], [nan, nan, nan], [150, 0.8, nan], [150, 0.8, 300], [nan, nan, nan]]
+    rows, which = distinct_conditions(np.array(given))
+    np.testing.assert_array_equal(rows[which], given)
+    assert len(rows) == 3
 
 
 def test_touching_grains_of_one_orientation_are_one():
