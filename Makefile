@@ -37,7 +37,7 @@ run: .venv/compiled ## print the small cube on all cores and draw it, jobs/cube_
 	$(BIN)/partsim render jobs/cube_small.out
 
 test: .venv/ready-dev .venv/sources ## every test on 1 and 3 ranks, those of shared meshes on 2 as well
-	$(LIMIT) $(PYTEST)
+	$(LIMIT) $(PYTEST) --numprocesses 2 --dist loadfile
 	$(LIMIT) $(MPIRUN) -n 2 $(PYTEST) -m pair
 	$(LIMIT) $(MPIRUN) -n 3 $(PYTEST)
 
