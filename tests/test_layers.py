@@ -36,6 +36,7 @@ STAGES = {
     "program": 6,
     "site": 6,
     "grouped_scan": 6,
+    "export": 6,
     "info": 6,
     "scancheck": 6,
     "command": 7,

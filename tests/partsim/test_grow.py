@@ -93,7 +93,7 @@ def test_held_blocks_would_not_have_changed(tmp_path, pool, monkeypatch):
 
 
 def test_temperature_is_laid_on_a_mirrored_track(pool):
-    """The hottest cell follows the beam, forwards and backwards; trilinear between centres."""
+    """The hottest cells follow the beam, forwards and backwards."""
     found = temperature.read(pool)
     grid_cells, h = (20, 32, 42), 2e-6
     from partsim.grains.blocks import Grid
@@ -107,8 +107,10 @@ def test_temperature_is_laid_on_a_mirrored_track(pool):
         for block in range(grid.count):
             whole[grid.cut(block)] = values[block, 1:-1, 1:-1, 1:-1]
         beam = x + (-1 if backward else 1) * found.time[2] * 0.8
-        k, j, i = np.unravel_index(whole.argmax(), whole.shape)
-        assert k == 19 and abs((i + 0.5) * h - beam) <= 6e-6
+        k, j, i = np.argwhere(whole == whole.max()).T
+        assert k.max() == 19 and (j + 0.5).mean() == pytest.approx(16, abs=0.1)
+        # the core is 12 um wide, and the file's cells begin at whole multiples of 2 um
+        assert (i.mean() + 0.5) * h == pytest.approx(beam, abs=3e-6)
         bound = heat.hottest(2, grid)
         assert (bound.ravel() >= values.max(axis=(1, 2, 3)) - 1e-3).all()
         assert (bound <= max(found.frame(2).max(), 300.0)).all()
@@ -141,7 +143,7 @@ def test_mistakes_are_told_before_any_work(tmp_path, pool):
     assert "a tenth of the pool's width" in refused(pool, cell=1e-5)
     assert "scan.thickness" in refused(pool, "[scan]\nlayers = 2\nthickness = 1.5e-5\n")
     assert 'nucleation.rule = "often"' in wrong('[nucleation]\nrule = "often"\n')
-    assert 'did you mean cutoff' in wrong("[phase_field]\ncutof = 1.0\n")
+    assert "did you mean phase_field.cutoff?" in wrong("[phase_field]\ncutof = 1.0\n")
     other = tmp_path / "other.h5"
     write_pool(other, **SMALL | {"length": 3.2e-5})
     assert "track.length = 2.4e-05 m, but it must be 3.2e-05 m" in refused(other)
