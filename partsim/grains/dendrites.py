@@ -152,14 +152,13 @@ class DendriticLaw:
 
     def grown(self) -> bool:
         """Whether no cell is liquid."""
-        return self.unsolid() == 0
-
-    def unsolid(self) -> int:
-        """Blocks with liquid cells."""
-        return sum(value == 0 for value in self.least.values())
+        return all(self.least.values())
 
     def finish(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective."""
+        """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective.
+
+        The label of liquid is -1.
+        """
         self.tally = np.array(self.comm.allgather(self.tally)).sum(axis=0)
         names = np.array([*self.numbers, LIQUID], np.int64)  # the last one is that of label -1
         shape = (SIDE,) * 3

@@ -41,7 +41,7 @@ class Growth:
         self.grid = Grid(self.plan.window)
         self.metal = Metal(self.plan)
         self.identity = f"{file.sum} {zlib.crc32(job.text.encode())} {__version__}"
-        self.state = {"tracks": 0, "steps": 0, "seconds": 0.0, "nuclei_kept": 0, "updates": 0}
+        self.state = {"tracks": 0, "steps": 0, "seconds": 0.0, "updates": 0}
 
     def resume(self) -> None:
         """Goes on from the folder's checkpoint if it is one of this job and temperature."""
@@ -70,9 +70,9 @@ class Growth:
         law = self._law()
         law.start(self.metal.grain[self.plan.rows(step.layer)], self.metal.labels)
         steps = grow_track(law, heat, self.state["steps"], Watch(self.comm, step))
-        kept = self.metal.take(step, self.grid, law.finish())
+        taken = self.metal.take(step, self.grid, law.finish())
         sums = {
-            "tracks": 1, "steps": steps, "nuclei_kept": kept,
+            "tracks": 1, "steps": steps, **taken,
             "updates": sum(self.comm.allgather(law.updates)), **law.counts(),
         }
         for name, value in sums.items():
@@ -141,7 +141,7 @@ def summary(growth: Growth) -> dict:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     seconds, melted = state["seconds"], int(metal.melted.sum())
     told = ("tracks", "steps", "nuclei_kept", "nuclei_thrown", "nuclei_thrown_into_solid",
-            "dropped_order_parameters")
+            "dropped_order_parameters", "quenched_cells")
     return {
         "cells": metal.grain.size,
         "window_cells": int(np.prod(growth.plan.window)),

@@ -334,17 +334,17 @@ def winners(pool, row, valid, labels):
 
 
 @njit(cache=True)
-def least_sum(pool, row, valid):
-    """Smallest over the cells of the metal of the sum of all eta."""
-    least = np.inf
-    for k in range(1, valid[2] + 1):
-        for j in range(1, valid[1] + 1):
-            for i in range(1, valid[0] + 1):
+def mark_liquid(pool, row, valid, labels):
+    """labels (8, 8, 8) = -1 where all eta together are below 1/2."""
+    for k in range(valid[2]):
+        for j in range(valid[1]):
+            for i in range(valid[0]):
                 total = 0.0
                 for slot in range(pool.count[row]):
-                    total += pool.eta[pool.places[row, slot], (k * WIDE + j) * WIDE + i]
-                least = min(least, total)
-    return least
+                    cell = ((k + 1) * WIDE + j + 1) * WIDE + i + 1
+                    total += pool.eta[pool.places[row, slot], cell]
+                if total < 0.5:
+                    labels[k, j, i] = -1
 
 
 @njit(cache=True)

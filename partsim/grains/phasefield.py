@@ -63,7 +63,6 @@ class PhaseFieldLaw:
 
     rest   (bz, by, bx)  whether each block is at rest
     least  {block: smallest over its cells of the largest eta}, of all blocks that ever were alive
-    sums   {block: smallest over its cells of the sum of all eta}
     """
 
     def __init__(self, comm, grid: Grid, job, liquidus: float, chance: Chance | None) -> None:
@@ -90,7 +89,6 @@ class PhaseFieldLaw:
         self.store = Store(self.law.slots, self.dtype)
         self.rest = np.zeros(self.grid.shape, bool)
         self.least: dict[int, float] = {}
-        self.sums: dict[int, float] = {}
         self.weight: dict[int, int] = {}
         self.owner: dict[int, int] = {}
 
@@ -154,10 +152,8 @@ class PhaseFieldLaw:
         least = [
             kernels.winners(pool, row, valid, labels) for row, valid in zip(self.rows, self.valid)
         ]
-        sums = [kernels.least_sum(pool, row, valid) for row, valid in zip(self.rows, self.valid)]
-        told = self.comm.allgather((self.own, pool.count[self.rows], least, sums, self.change))
-        for blocks, counts, smallest, sum_, change in told:
-            self.sums.update(zip(blocks.tolist(), sum_))
+        told = self.comm.allgather((self.own, pool.count[self.rows], least, self.change))
+        for blocks, counts, smallest, change in told:
             self.weight.update(zip(blocks.tolist(), counts.tolist()))
             self.least.update(zip(blocks.tolist(), smallest))
             still = (np.array(smallest) >= SOLID) & (change < self.law.rest_change)
@@ -167,21 +163,19 @@ class PhaseFieldLaw:
         """Whether no cell has a largest eta below 0.9."""
         return all(value >= GROWN for value in self.least.values())
 
-    def unsolid(self) -> int:
-        """Blocks with liquid: cells in which all eta together are below 1/2.
-
-        Where grains meet, the largest one of a solid cell may be less than that.
-        """
-        return sum(value < SOLID for value in self.sums.values())
-
     def finish(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective."""
+        """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective.
+
+        The label of liquid is -1.
+        """
         found = []
         for block in self.store.blocks():
             if block in self.least:
                 labels = np.full((SIDE, SIDE, SIDE), -1, np.int64)
                 row = self.store.row_of[block]
-                kernels.winners(self.store.pool, row, self.grid.valid_of([block])[0], labels)
+                valid = self.grid.valid_of([block])[0]
+                kernels.winners(self.store.pool, row, valid, labels)
+                kernels.mark_liquid(self.store.pool, row, valid, labels)
                 melted = self.store.melted[row].reshape((SIDE + 2,) * 3)[1:-1, 1:-1, 1:-1]
                 found.append((block, labels, melted.copy()))
         self.tally += np.array(self.comm.allgather(self.store.pool.tally)).sum(axis=0)

@@ -125,16 +125,6 @@ class TrackTemperature:
         self.file, self.placement = file, placement
         self.outside = file.header["initial_temperature"]
 
-    def weight(self, number: int, time: float) -> float:
-        """Share of frame number + 1 at a time in s; after the last frame nothing changes."""
-        times = self.file.time
-        if number >= len(times) - 1:
-            return 0.0
-        return float((time - times[number]) / (times[number + 1] - times[number]))
-
-    def _kept(self, number: int) -> int:
-        return min(number, len(self.file.time) - 1)
-
     def affine(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Position of the window's first cell among a frame's cell centres, and way per cell."""
         h, place = self.file.header["cell"], self.placement
@@ -147,7 +137,6 @@ class TrackTemperature:
     def hottest(self, number: int, grid: Grid) -> np.ndarray:
         """(bz, by, bx) K, at least the largest temperature in each block."""
         out = np.empty(grid.shape)
-        number = self._kept(number)
         frame = self.file.frame(number)
         start, pitch = self.affine(number)
         sampling.hottest(frame, start, pitch, self.outside, grid.valid, out)
@@ -156,7 +145,6 @@ class TrackTemperature:
     def sample(self, number: int, grid: Grid, blocks: np.ndarray) -> np.ndarray:
         """(n, 1000) K at the cells of blocks, zero in ghosts and outside of the metal."""
         out = np.empty((len(blocks), ROOM), np.float32)
-        number = self._kept(number)
         start, pitch = self.affine(number)
         frame = self.file.frame(number)
         corners, valid = 8 * grid.places(blocks), grid.valid_of(blocks)

@@ -150,7 +150,10 @@ def test_wrong_words_are_told_in_one_line(folder):
     assert refusal("run", folder).endswith("cannot be read: Is a directory")
     assert refusal("resume", folder / "none") == f"{folder / 'none'} does not exist"
     assert refusal("render", folder / "none") == f"{folder / 'none'} does not exist"
-    assert refusal("render", job) == f"{job} is a file, but it must be the folder of a run"
+    assert refusal("render", job) == f"study {job}: unknown entry part"
+    other = folder / "part.h5"
+    other.touch()
+    assert refusal("render", other) == f"{other} is a file, but it must be the folder of a run"
     assert refusal("info", folder / "none") == f"{folder / 'none'} does not exist"
     assert "--json" in refusal("info", job, "--json", folder / "none" / "a.json")
     assert refusal("phases", folder / "none.csv") == f"{folder / 'none.csv'} does not exist"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from partsim import trackjob
 from partsim.errors import UserError
 from partsim.job import Inputs, load, parse
 from partsim.jobcheck import cells_estimate, check, memory_needed, root_edge, stability_limit
@@ -15,7 +16,9 @@ from tests.wrong_jobs import CONTRADICTIONS, WRONG_ENTRIES, WRONG_PROBES
 
 pytestmark = pytest.mark.serial
 
-JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.toml"))
+FOLDER = Path(__file__).parents[2] / "jobs"
+TRACKS = sorted(FOLDER.glob("track_*.toml"))
+JOBS = sorted(set(FOLDER.glob("*.toml")) - set(TRACKS))
 
 
 def refusal(text, path="job.toml"):
@@ -122,6 +125,11 @@ def test_jobs_are_correct(path):
     limit = 2.02e-4 * (job.mesh.cell / 50e-6) ** 2
     assert stability_limit(job, alloy) == pytest.approx(limit, rel=1e-2)
     assert re.search("Proell", job.text)
+
+
+@pytest.mark.parametrize("path", TRACKS, ids=lambda path: path.stem)
+def test_track_jobs_are_correct(path):
+    assert trackjob.load(path).laser.power == 150.0
 
 
 def test_cube_is_the_one_of_the_paper():
