@@ -5,7 +5,6 @@ What needs torch is imported by the verb that needs it: `inspect` works without 
 
 import importlib
 import json
-import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ import numpy as np
 import typer
 
 from partsim.errors import UserError
+from partsim.writable import check_report, make_writable
 
 app = typer.Typer(
     help="Images of grain structure from process conditions: train on crops, refine, sample.",
@@ -109,7 +109,7 @@ def inspect(
     from gensim.data.sets import CropSet
     from gensim.data.sheet import draw_sheet, statistics
 
-    check_json(json_file)
+    check_report(json_file)
     crops = CropSet(files)
     folder = output or files[0].with_suffix(".out")
     make_writable(folder)
@@ -123,7 +123,7 @@ def info(
     json_file: JsonFile = None,
 ) -> None:
     """Tell the networks with their parameters and the settings of a training, or about a model."""
-    check_json(json_file)
+    check_report(json_file)
     describe = learning("model.describe")
     if model is not None:
         report(describe.model(model), json_file)
@@ -220,22 +220,6 @@ def begin(
     paths = tuple(path.resolve() for path in files)
     make_writable(output)
     run.begin(Plan(verb=verb, files=paths, settings=settings, **origin), output, stop)
-
-
-def make_writable(folder: Path) -> None:
-    """Makes the folder if it is absent; UserError where no file can be written in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as problem:
-        raise UserError(f"output folder {folder} cannot be written: {problem.strerror}") from None
-
-
-def check_json(path: Path | None) -> None:
-    """UserError where a report could not be written to `path` later on."""
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise UserError(f"--json {path} must be a file in a folder that exists")
 
 
 def report(tree: dict[str, Any], json_file: Path | None) -> None:

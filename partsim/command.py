@@ -8,7 +8,6 @@ import json
 import math
 import platform
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -24,6 +23,7 @@ from partsim.jobcheck import check
 from partsim.part import material, shape
 from partsim.part.strategy import check_layers
 from partsim.units import Length, Power, Speed, Temperature, unit_of
+from partsim.writable import check_report, make_writable
 
 Result = TypeVar("Result")
 
@@ -63,7 +63,7 @@ def execute(words: list[str], program: str = "partsim", verbs: typer.Typer = app
 def plan_verb(job: JobFile, json_file: JsonFile = None) -> None:
     """Tell what a job will cost, and which temperatures and phases to expect, before it runs."""
     checked = agreed(read_and_check, job, math.inf)
-    agreed(check_writable_file, json_file)
+    agreed(check_report, json_file)
     from partsim.plan import plan
 
     report(plan(checked), json_file)
@@ -109,7 +109,7 @@ def info(
 ) -> None:
     """Tell every input of a job as it is understood, or what a file or a run holds."""
     agreed(check_exists, source)
-    agreed(check_writable_file, json_file)
+    agreed(check_report, json_file)
     from partsim.files import describe_file
     from partsim.info import describe_run
 
@@ -180,7 +180,7 @@ def calibrate(
     initial = agreed(quantity_of, "--temperature", temperature, "K")
     end = agreed(quantity_of, "--edge", edge, "K")
     model = agreed(calibration.model_of, alloy, initial, end)
-    agreed(check_writable_file, json_file)
+    agreed(check_report, json_file)
     report(calibration.calibrate(tracks, model), json_file)
 
 
@@ -277,7 +277,7 @@ def crop_verb(
     first_m, last_m, centre_m = (agreed(quantity_of, name, places[name], "m") for name in places)
     spacing_m = agreed(quantity_of, "--spacing", spacing, "m")
     depth_m = agreed(quantity_of, "--depth", depth, "m")
-    agreed(check_writable_file, json_file)
+    agreed(check_report, json_file)
     from partsim.crops.crop import View
     from partsim.crops.request import Request, fulfil
     from partsim.crops.sections import Cut
@@ -307,7 +307,7 @@ def scan(
     from partsim.part.readers import Given
 
     agreed(check_exists, source)
-    agreed(check_writable_file, json_file)
+    agreed(check_report, json_file)
     if colour not in ("time", "power"):
         raise UserError(f"--colour {colour} must be time or power")
     if source.suffix == ".toml":
@@ -359,7 +359,7 @@ def validate_verb(
     if benchmark != amb2018_02.NAME:
         raise UserError(f'BENCHMARK = "{benchmark}", but it must be {amb2018_02.NAME}')
     edge = amb2018_02.cell_edge(cell)
-    agreed(check_writable_file, json_file)
+    agreed(check_report, json_file)
     if output is not None:
         agreed(make_writable, output)
     report(amb2018_02.validate(edge, output), json_file)
@@ -419,22 +419,6 @@ def check_folder(path: Path) -> None:
     check_exists(path)
     if not path.is_dir():
         raise UserError(f"{path} is a file, but it must be the folder of a run")
-
-
-def make_writable(folder: Path) -> None:
-    """Makes the folder if it is absent; UserError where no file can be written in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as problem:
-        raise UserError(f"output folder {folder} cannot be written: {problem.strerror}") from None
-
-
-def check_writable_file(path: Path | None) -> None:
-    """UserError where a report could not be written to `path` later on."""
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise UserError(f"--json {path} must be a file in a folder that exists")
 
 
 def quantity_of(option: str, text: str | None, symbol: str) -> float | None:

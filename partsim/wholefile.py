@@ -43,12 +43,22 @@ def write_whole(path: Path, fill: Callable[[h5py.File], None]) -> None:
         fill(file)
         file.flush()
         image = file.id.get_file_image()
+    replace_bytes(path, image)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a small text file, whole or absent; raises UserError."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Writes one file; where the disk refuses, UserError, and the former file is still there."""
     partial = partial_of(path)
 
     def write() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "wb") as written:
-            written.write(image)
+            written.write(data)
             written.flush()
             os.fsync(written.fileno())
         publish(partial, path)

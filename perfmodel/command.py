@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from partsim import parallel
-from partsim.command import agreed, check_exists, check_folder, make_writable, on_first_rank
+from partsim.command import agreed, check_exists, check_folder, on_first_rank
 from partsim.errors import UserError
 from partsim.info import as_lines
 from partsim.job import load as load_job
-from partsim.output.shared_file import replace_text
+from partsim.wholefile import replace_text
+from partsim.writable import make_writable
 
 app = typer.Typer(
     help="What a machine can do, and how near to it the kernels of partsim come.",

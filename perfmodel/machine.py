@@ -18,9 +18,9 @@ from mpi4py import MPI
 from pydantic import Field
 
 from partsim.errors import UserError
-from partsim.output.shared_file import replace_text
 from partsim.schema import Section, parse_toml, read_text, require, validate
 from partsim.units import Number
+from partsim.wholefile import replace_text
 from perfmodel import stream
 from perfmodel.messages import Exchange, Message, exchanges, ping_pongs
 from perfmodel.stream import Cache, Rates

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partsim.output.shared_file import replace_text
+from partsim.wholefile import replace_text
 from perfmodel.accuracy import Error
 from perfmodel.machine import Machine
 from perfmodel.roofline import lane_label

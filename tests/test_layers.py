@@ -14,6 +14,7 @@ STAGES = {
     "schema": 0,
     "surface": 0,
     "wholefile": 0,
+    "writable": 0,
     "job": 0,
     "growjob": 0,
     "trackjob": 0,

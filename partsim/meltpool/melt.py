@@ -15,9 +15,9 @@ from partsim.meltpool.check import WARM_BOTTOM, check, check_resolved
 from partsim.meltpool.limits import step_limit
 from partsim.meltpool.shape import second_half, steady_from
 from partsim.meltpool.track import TrackRun
-from partsim.output.shared_file import replace_text
 from partsim.parallel import first_rank_only, global_max, global_sum, rank_print
 from partsim.trackjob import TrackJob
+from partsim.wholefile import replace_text
 
 TEMPERATURE, FIELDS, PICTURE, SUMMARY = "temperature.h5", "pool.hdf", "pool.png", "summary.json"
 INTERVAL = 10.0  # s between lines of progress

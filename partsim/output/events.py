@@ -9,9 +9,9 @@ from typing import Any
 from mpi4py import MPI
 
 from partsim.errors import UserError
-from partsim.output.shared_file import explained, replace_text
 from partsim.parallel import first_rank_only
 from partsim.schema import read_text
+from partsim.wholefile import explained, replace_text
 
 LAST = 10  # events that are shown
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from mpi4py import MPI
 
 from partsim.errors import UserError
-from partsim.output.shared_file import explained, replace_text
 from partsim.parallel import first_rank_only
+from partsim.wholefile import explained, replace_text
 
 Value = float | int | str
 

@@ -18,10 +18,10 @@ from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.events import Events
 from partsim.output.history import History
 from partsim.output.probes import Probes
-from partsim.output.shared_file import replace_text
 from partsim.output.signals import Signals
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
 from partsim.parallel import first_rank_only
+from partsim.wholefile import replace_text
 
 STAGES = ("thermal", "phase", "halo", "growth", "output")
 COLUMNS = (

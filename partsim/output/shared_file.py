@@ -187,18 +187,3 @@ def write_at(descriptor: int, data: memoryview, offset: int) -> None:
     done = 0
     while done < len(data):
         done += os.pwrite(descriptor, data[done:], offset + done)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a small text file, whole or absent; raises UserError."""
-    partial = partial_of(path)
-
-    def write() -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        publish(partial, path)
-
-    explained(path, write)

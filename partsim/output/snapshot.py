@@ -16,8 +16,9 @@ from mpi4py import MPI
 
 from partsim.errors import UserError
 from partsim.mesh.view import CORNERS, BlockView
-from partsim.output.shared_file import Rows, replace_text, reserve, write_shared
+from partsim.output.shared_file import Rows, reserve, write_shared
 from partsim.parallel import first_rank_only
+from partsim.wholefile import replace_text
 
 HEXAHEDRON = 12
 VTK_ORDER = [0, 1, 3, 2, 4, 5, 7, 6]  # corners of a hexahedron, as numbers of CORNERS
