@@ -178,21 +178,22 @@ class Site:
         profiles  z (n,) m and temperature, alpha_stable, martensite (n,) over it, which every node
                   takes; the mesh grows row by row as in a build, adapting to this history
         """
-        row = self.lattice.block // self.lattice.layer or 1
+        row, laid = self.lattice.block // self.lattice.layer or 1, 0
         for height in sorted({*range(row, layer, row), layer}):
             self.grow(height)
-            self.impose(part, profiles)
+            self.impose(part, profiles, laid)
+            laid = height
         self.counts, self.ledger = Counts(), Ledger()
         self.settle(self.mesh, self.state)
 
-    def impose(self, part, profiles) -> None:
-        """Consolidates the part below the top; all nodes take the values of the profiles."""
-        mesh, size = self.mesh, self.lattice.block
+    def impose(self, part, profiles, laid: int) -> None:
+        """Consolidates the part above layer `laid`; all nodes take the values of the profiles."""
+        mesh, lattice = self.mesh, self.lattice
         view = self.view()
         centre = view.cell_centres()
-        top = self.lattice.cell * (mesh.top - self.lattice.plate)
-        solid = (part.inside(centre) | (centre[..., 2] < 0)) & (centre[..., 2] < top)
-        self.state["consolidated"] = solid.astype(float).reshape(-1, size**3)
+        low, high = (lattice.cell * (lattice.top(n) - lattice.plate) for n in (laid, mesh.layer))
+        new = ((centre[..., 2] > low) & (centre[..., 2] < high)).reshape(-1, lattice.block**3)
+        self.state["consolidated"][new] = part.inside(centre.reshape(-1, 3)[new.ravel()])
         height = view.node_positions()[..., 2].reshape(mesh.block_shape())
         z = mesh.largest(np.ascontiguousarray(height))
         for name in ("temperature", "alpha_stable", "martensite"):
