@@ -47,6 +47,7 @@ lint: .venv/ready-dev ## style of the code, settings in setup.cfg
 bench: .venv/ready-bench .venv/compiled ## measure this machine and every kernel on it, write bench.out/report.md
 	$(MPIRUN) -n $(RANKS) $(BIN)/perfmodel machine bench --output bench.out/machine.toml
 	$(MPIRUN) -n $(RANKS) $(BIN)/perfmodel kernels jobs/cube.toml --output bench.out
+	$(MPIRUN) -n $(RANKS) $(BIN)/perfmodel tracks jobs/track_small.toml --output bench.out
 	$(BIN)/perfmodel report bench.out
 
 .venv/ready: $(SETUP)

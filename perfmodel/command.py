@@ -12,6 +12,7 @@ from partsim.command import agreed, check_exists, check_folder, on_first_rank
 from partsim.errors import UserError
 from partsim.info import as_lines
 from partsim.job import load as load_job
+from partsim.trackjob import load as load_track
 from partsim.wholefile import replace_text
 from partsim.writable import make_writable
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `kernels` has written.")]
 KERNELS, JOB, SECTIONS, MACHINE = "kernels.json", "job.json", "sections.json", "machine.toml"
+TRACKS = "tracks.json"
 
 
 @app.command("machine")
@@ -73,13 +75,35 @@ def kernels(
 
 
 @app.command()
+def tracks(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="Of a track, whose pool is timed.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path(
+        "perfmodel.out"
+    ),
+) -> None:
+    """Time the kernels of melt pool and phase field beside DAXPY and write tracks.json."""
+    checked = agreed(load_track, job)
+    agreed(make_writable, output)
+    from perfmodel.study import measured_limits
+    from perfmodel.tracks import measure_tracks
+
+    comm = parallel.world()
+    records = measure_tracks(comm, checked, measured_limits(comm, has_model=False))
+    on_first_rank(replace_text, output / TRACKS, json.dumps(records, indent=2) + "\n")
+    on_first_rank(show, {"records": records})
+
+
+@app.command()
 def roofline(folder: Folder) -> None:
-    """Draw throughput.png and roofline.png (and .svg) from kernels.json."""
+    """Draw throughput and roofline (.png, .svg) from kernels.json, tracks from tracks.json."""
     records, machine = agreed(read_records, folder), agreed(read_machine, folder)
+    of_tracks = agreed(read_tracks, folder)
     from perfmodel.roofline import draw_roofline, draw_throughput
 
     on_first_rank(draw_roofline, records, machine, folder / "roofline")
     on_first_rank(draw_throughput, records, machine, folder / "throughput")
+    if of_tracks:
+        on_first_rank(draw_roofline, of_tracks, machine, folder / "tracks")
 
 
 @app.command()
@@ -123,6 +147,7 @@ def report(folder: Folder) -> None:
     """Write report.md: tables and figures of the machine, the kernels and a job."""
     roofline(folder)
     records, machine = agreed(read_records, folder), agreed(read_machine, folder)
+    records = records + agreed(read_tracks, folder)
     facts = agreed(read_json, folder / JOB)
     sections = agreed(read_json, folder / SECTIONS) if (folder / SECTIONS).exists() else None
     from perfmodel.accuracy import accuracy_table
@@ -143,8 +168,13 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     return read_json(folder / KERNELS)
 
 
+def read_tracks(folder: Path) -> list[dict[str, Any]]:
+    """The records of `tracks`, none where it never ran."""
+    return read_json(folder / TRACKS) if (folder / TRACKS).exists() else []
+
+
 def read_json(path: Path) -> Any:
-    """The content of a file that `kernels` has written; UserError for any other."""
+    """The content of a file that `kernels` or `tracks` has written; UserError for any other."""
     check_exists(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))

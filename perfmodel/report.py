@@ -29,6 +29,7 @@ SOURCES = {
 FIGURES = {
     "throughput": "GDoF/s of the phases over the lanes, and what the memory allows.",
     "roofline": "Flop/s over arithmetic intensity, below the roofs of the machine.",
+    "tracks": "The same for the kernels of melt pool and phase field.",
 }
 
 
