@@ -7,6 +7,9 @@ COLOURS = np.array(
     [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255]], np.uint8
 )
 
+ANGLES = np.arange(len(COLOURS)) / 10
+ORIENTATIONS = np.stack([np.cos(ANGLES), np.sin(ANGLES), 0 * ANGLES, 0 * ANGLES], axis=1)
+
 
 def voronoi(size, seeds, chance):
     """(size, size) the number of the nearest seed, of `seeds` orientations at random."""
@@ -32,7 +35,7 @@ def crops_data(size=16, cases=4, runs=3, per_run=4):
     return {
         "grains": grains,
         "images": COLOURS[grains],
-        "orientations": np.eye(4)[np.arange(len(COLOURS)) % 4],
+        "orientations": ORIENTATIONS,
         "power": 100.0 + 25 * case,
         "speed": 0.5 + 0.1 * (case % 2),
         "initial_temperature": 300.0 + 100 * (run % 2),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensim.data.crops import FEW
+from gensim.data.crops import FEW, Palette
 from gensim.data.sets import CropSet
 
 
@@ -29,8 +29,8 @@ class Augmentation:
         """(h, h, 3) uint8; the same numbers are drawn from `chance` whatever is switched on."""
         flip, order = chance.random() < 0.5, chance.permuted(np.arange(FEW))
         image = crops.images(np.array([crop]))[0]
-        if self.colours and (colours := crops.colours(crop)) is not None:
-            image = exchanged(image, crops.grains(np.array([crop]))[0], colours, order)
+        if self.colours and (palette := crops.palette(crop)) is not None:
+            image = exchanged(image, crops.grains(np.array([crop]))[0], palette, order)
         if self.mirror and flip and crops.section == "cross":
             image = image[:, ::-1]
         return image
@@ -46,16 +46,15 @@ class Augmentation:
 
 
 def exchanged(
-    image: np.ndarray, grains: np.ndarray, colours: np.ndarray, order: np.ndarray
+    image: np.ndarray, grains: np.ndarray, palette: Palette, order: np.ndarray
 ) -> np.ndarray:
     """(h, h, 3) uint8: orientation i shown in the colour of another, each colour used once.
 
-    grains   (h, h) orientations; a pixel without one (-1) keeps its colour
-    colours  (m, 3) of the orientations
-    order    a permutation of m or more numbers, of which those below m are used
+    grains  (h, h) rows of the file's orientations; a pixel without one (-1) keeps its colour
+    order   a permutation of as many numbers as orientations, or more, of which the rest is left out
     """
-    replaced = colours[order[order < len(colours)]][grains]
-    return np.where((grains >= 0)[..., None], replaced, image)
+    colours = palette.colours[order[order < len(palette.colours)]]
+    return np.where((grains >= 0)[..., None], colours[palette.number[grains]], image)
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:

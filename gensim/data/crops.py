@@ -12,22 +12,33 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
+from partsim.crops.cropfile import FORMAT, SECTIONS
+from partsim.crops.splits import SPLITS
 from partsim.errors import UserError
 
-FORMAT = "partsim crops 1"
-SECTIONS = ("cross", "longitudinal")
-SPLITS = ("train", "validation", "held_out")
 CONDITIONS = ("power", "speed", "initial_temperature")
 NUMBERS = (*CONDITIONS, "absorbed_power", "position")
 COUNTS = ("case", "run", "seed")
 TEXTS = ("domain", "split")
 CHUNK_CACHE = 64 * 2**20  # bytes; batches read rows from all over the file
 FEW = 20  # orientations at most for colours to be exchangeable
+DIGITS = 9  # of quaternions that are told apart
+
+
+class Palette(NamedTuple):
+    """The few orientations of a file, of which many grains may have each.
+
+    number   (m,)    of the orientation of each row of `orientations`
+    colours  (k, 3)  uint8, of the orientations
+    """
+
+    number: np.ndarray
+    colours: np.ndarray
 
 
 class CropFile:
@@ -44,7 +55,7 @@ class CropFile:
         self.columns = {name: self._column(name) for name in (*NUMBERS, *COUNTS)}
         self.columns |= {name: self._column(name).astype(str) for name in TEXTS}
         self._check_columns()
-        self.colours = self._colours()
+        self.palette = self._palette()
 
     def _opened(self) -> h5py.File:
         if not self.path.is_file():
@@ -102,24 +113,26 @@ class CropFile:
     def _column(self, name: str) -> np.ndarray:
         return self._read(name, ())
 
-    def _colours(self) -> np.ndarray | None:
-        """The colour (m, 3) of each orientation, where there are few; None otherwise.
+    def _palette(self) -> Palette | None:
+        """The orientations, where no more than FEW differ; None otherwise.
 
-        The first crop that shows an orientation tells its colour.
+        The first crop that shows an orientation tells its colour; black where none does.
         """
-        few = self._file["orientations"].shape[0]
+        rows = np.round(self._read("orientations", ()), DIGITS)
+        number = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+        few = number.max(initial=-1) + 1
         if not 0 < few <= FEW:
             return None
         colours, unseen = np.zeros((few, 3), np.uint8), set(range(few))
         for row in range(self.count):
-            grains = self._read("grains", row)
-            image = self._read("images", row)
-            for index in unseen & set(np.unique(grains).tolist()):
-                colours[index] = image[grains == index][0]
+            grains, image = self._read("grains", row), self._read("images", row)
+            shown = np.where(grains >= 0, number[grains], -1)
+            for index in unseen & set(np.unique(shown).tolist()):
+                colours[index] = image[shown == index][0]
                 unseen.discard(index)
             if not unseen:
                 break
-        return colours
+        return Palette(number, colours)
 
     def rows(self, name: str, which: np.ndarray) -> np.ndarray:
         """The maps `images` or `grains` of the rows `which`, in any order, doubles included."""

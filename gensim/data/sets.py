@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gensim.data.crops import CONDITIONS, CropFile
+from gensim.data.crops import CONDITIONS, CropFile, Palette
 from partsim.errors import UserError
 
 LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
@@ -86,9 +86,9 @@ class CropSet:
         """(k, h, h) int32, the grain maps of the crops `which`."""
         return self._gathered("grains", which, (self.size, self.size), np.int32)
 
-    def colours(self, crop: int) -> np.ndarray | None:
-        """(m, 3) uint8, the colours of the few orientations in the file of a crop, if few."""
-        return self.files[self._file_of(np.array([crop]))[0]].colours
+    def palette(self, crop: int) -> Palette | None:
+        """The orientations in the file of a crop, if few."""
+        return self.files[self._file_of(np.array([crop]))[0]].palette
 
     def _file_of(self, which: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.starts, which, side="right") - 1

@@ -8,11 +8,11 @@ import pytest
 from gensim.chance import Purpose, generator
 from gensim.command import execute
 from gensim.data.augment import Augmentation, exchanged, resized
-from gensim.data.crops import CropFile
+from gensim.data.crops import CropFile, Palette
 from gensim.data.sets import CropSet, parts
 from gensim.data.sheet import count_grains, distinct_conditions
 from partsim.errors import UserError
-from tests.crops_files import COLOURS, crops_data, write_small
+from tests.crops_files import COLOURS, ORIENTATIONS, crops_data, write_small
 
 pytestmark = pytest.mark.serial
 
@@ -32,7 +32,7 @@ def test_what_was_written_is_read(tmp_path):
     np.testing.assert_array_equal(file.rows("grains", which), data["grains"][which])
     for name, values in file.columns.items():
         np.testing.assert_array_equal(values, data[name])
-    np.testing.assert_array_equal(file.colours, COLOURS)
+    np.testing.assert_array_equal(file.palette.colours[file.palette.number], COLOURS)
 
 
 def test_two_files_are_numbered_through(tmp_path):
@@ -110,10 +110,21 @@ def test_colours_are_exchanged_one_for_one():
     grains, image = DATA["grains"][0].copy(), DATA["images"][0].copy()
     grains[0, 0] = -1
     order = np.array([19, 3, 0, 17, 1, 5, 2, 4])
-    changed = exchanged(image, grains, COLOURS, order)
+    changed = exchanged(image, grains, Palette(np.arange(6), COLOURS), order)
     np.testing.assert_array_equal(changed[0, 0], image[0, 0])
     known = grains >= 0
     np.testing.assert_array_equal(changed[known], COLOURS[[3, 0, 1, 5, 2, 4]][grains[known]])
+
+
+def test_grains_of_one_orientation_share_its_colour(tmp_path):
+    """As many rows as grains, but few orientations: what the phase field with 20 of them writes."""
+    few = len(ORIENTATIONS)
+    grains = DATA["grains"] + few * np.arange(len(DATA["grains"]), dtype=np.int32)[:, None, None]
+    rows = np.tile(ORIENTATIONS, (len(grains), 1))
+    file = CropFile(write_small(tmp_path / "a.h5", grains=grains, orientations=rows))
+    assert len(file.palette.colours) == few
+    np.testing.assert_array_equal(file.palette.colours[file.palette.number[grains[7]]],
+                                  DATA["images"][7])
 
 
 @pytest.mark.parametrize("section", ["cross", "longitudinal"])
@@ -127,7 +138,7 @@ def test_only_a_cross_section_is_mirrored(tmp_path, section):
 
 
 def test_many_orientations_keep_their_colours(tmp_path):
-    path = write_small(tmp_path / "a.h5", orientations=np.zeros((21, 4)))
+    path = write_small(tmp_path / "a.h5", orientations=np.arange(84).reshape(21, 4))
     crops, chance = CropSet([path]), generator(1, 0, Purpose.TRAINING)
     np.testing.assert_array_equal(
         Augmentation(mirror=False).image(crops, 0, chance), DATA["images"][0])
