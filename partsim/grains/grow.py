@@ -20,9 +20,9 @@ from partsim.grains.orientations import PAPER
 from partsim.grains.phasefield import PhaseFieldLaw
 from partsim.grains.temperature import TemperatureFile, TrackTemperature
 from partsim.grains.track import grow_track
-from partsim.output.shared_file import replace_text
 from partsim.parallel import first_rank_only, rank_print, together
 from partsim.trackjob import TrackJob
+from partsim.wholefile import replace_text
 
 GRAINS, FIELDS, SUMMARY, JOB = "grains.h5", "grains.hdf", "summary.json", "job.toml"
 INTERVAL = 10.0  # s between lines of progress

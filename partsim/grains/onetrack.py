@@ -8,7 +8,7 @@ import h5py
 
 from partsim.grains.grow import SUMMARY, grow
 from partsim.meltpool.melt import TEMPERATURE, melt
-from partsim.output.shared_file import replace_text
+from partsim.wholefile import replace_text
 from partsim.parallel import first_rank_only, rank_print, together
 from partsim.trackjob import TrackInputs, TrackJob, parse
 
