@@ -68,6 +68,7 @@ def test_checkpoint_notices_that_the_file_has_changed(comm, build):
     path = latest(build.records.folder)
     assert checked_job(path).part.size == build.job.part.size
     file = build.job.path.parent / "part.stl"
+    comm.Barrier()  # all have read it
     first_rank_only(comm, lambda: pieces(0.29).export(file) and None)
     try:
         with pytest.raises(UserError, match="part: sha256 = [0-9a-f]{64}, but .* needs"):
