@@ -3,14 +3,11 @@
 The stages are imported by the verb that needs them, so that every verb starts quickly.
 """
 
-import functools
-import json
 import math
 import platform
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import psutil
 import typer
@@ -22,10 +19,11 @@ from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
 from partsim.part import material, shape
 from partsim.part.strategy import check_layers
-from partsim.units import Length, Power, Speed, Temperature, unit_of
+from partsim.verbs import (
+    agreed, check_exists, check_folder, on_first_rank, quantity_of, report, report_scan,
+    write_report,
+)
 from partsim.writable import check_report, make_writable
-
-Result = TypeVar("Result")
 
 app = typer.Typer(
     help="Heat and phase history of metal parts while laser powder-bed fusion builds them.",
@@ -365,22 +363,6 @@ def validate_verb(
     report(amb2018_02.validate(edge, output), json_file)
 
 
-def agreed(action: Callable[..., Result], *arguments: Any) -> Result:
-    """`action(*arguments)` on every rank; a mistake that one rank finds is raised on all."""
-    return parallel.together(parallel.world(), functools.partial(action, *arguments))
-
-
-def on_first_rank(action: Callable[..., None], *arguments: Any) -> None:
-    """`action(*arguments)` on rank 0 only: two ranks must not write the same file."""
-    comm, problem = parallel.world(), None
-    if comm.rank == 0:
-        try:
-            action(*arguments)
-        except (UserError, OSError) as failure:
-            problem = parallel.one_line(failure)
-    parallel.raise_together(comm, comm.bcast(problem))
-
-
 def checked_job(path: Path) -> Job:
     """The job in a file, its cross-checks passed on every rank; collective."""
     return agreed(read_and_check, path, free_memory())
@@ -408,49 +390,3 @@ def phase_constants(material_file: Path | None) -> dict[str, float]:
     if alloy.phase is None:
         raise UserError(f"material file {material_file} has no section phase")
     return alloy.phase
-
-
-def check_exists(path: Path) -> None:
-    if not path.exists():
-        raise UserError(f"{path} does not exist")
-
-
-def check_folder(path: Path) -> None:
-    check_exists(path)
-    if not path.is_dir():
-        raise UserError(f"{path} is a file, but it must be the folder of a run")
-
-
-def quantity_of(option: str, text: str | None, symbol: str) -> float | None:
-    """The SI value of an option such as --power "200 W"; UserError where it is none."""
-    if text is None:
-        return None
-    kind = {"W": Power, "m/s": Speed, "K": Temperature, "m": Length}[symbol]
-    unit = unit_of(kind, kind.__metadata__)
-    try:
-        return unit.read(text if re.search("[A-Za-z]", text) else float(text))
-    except ValueError:
-        raise UserError(f"{option} {text} must be {unit.kind} such as {unit.example}") from None
-
-
-def report(tree: dict[str, Any], json_file: Path | None) -> None:
-    """Prints a nested table on rank 0, and writes it there as JSON."""
-    on_first_rank(write_report, tree, json_file)
-
-
-def report_scan(tree: dict[str, Any], json_file: Path | None) -> None:
-    """Prints facts and one line for each finding, and writes both as JSON; on one rank."""
-    lint = tree["lint"]
-    write_report(tree, json_file, {name: value for name, value in tree.items() if name != "lint"})
-    print("\n".join(f"lint: {line}" for line in lint) or "lint: nothing found")
-
-
-def write_report(
-    tree: dict[str, Any], json_file: Path | None, printed: dict[str, Any] | None = None
-) -> None:
-    """Prints a nested table, or the part of it that is given, and writes the whole as JSON."""
-    from partsim.info import as_lines
-
-    print("\n".join(as_lines(printed or tree)))
-    if json_file is not None:
-        json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")

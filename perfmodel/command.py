@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from partsim import parallel
-from partsim.command import agreed, check_exists, check_folder, on_first_rank
 from partsim.errors import UserError
 from partsim.info import as_lines
 from partsim.job import load as load_job
 from partsim.trackjob import load as load_track
+from partsim.verbs import agreed, check_exists, check_folder, on_first_rank
 from partsim.wholefile import replace_text
 from partsim.writable import make_writable
 

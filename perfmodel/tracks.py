@@ -35,8 +35,7 @@ GROWN_STEPS = 50  # before the phase field is timed
 class Kernel(NamedTuple):
     """A kernel to be timed: one pass of a rank over `count` degrees of freedom.
 
-    work      per degree of freedom
-    per_node  degrees of freedom of a cell
+    work  per degree of freedom
     """
 
     name: str
@@ -44,7 +43,6 @@ class Kernel(NamedTuple):
     once: Callable[[], object]
     count: float
     work: Work
-    per_node: int = 1
 
 
 def measure_tracks(comm: MPI.Comm, job: TrackJob, limits: Limits) -> list[dict[str, Any]]:
@@ -55,7 +53,7 @@ def measure_tracks(comm: MPI.Comm, job: TrackJob, limits: Limits) -> list[dict[s
         with region(kernel.name):
             rates = measure(comm, Step(kernel.once, float(kernel.count)), TRIALS)
         daxpy = 0.5 * (before + daxpy_gb_per_second(comm)) * comm.size * 1e9
-        run = Run(rates.best, kernel.per_node, kernel.work)
+        run = Run(rates.best, 1, kernel.work)
         names = kernel.name, kernel.layout, None, comm.size
         records.append(record(names, run, daxpy, limits))
     return records
@@ -93,14 +91,24 @@ def melt_kernels(run: TrackRun, job: str) -> Iterator[Kernel]:
         lambda: kernels.temperatures(block.energy, block.table, block.temperature, block.theta),
         block.energy.size, melt_work.TEMPERATURES,
     )
-    layout = f"flow of {job}, {int(np.prod(flow.cells))} cells"
     count = int(np.prod(flow.cells))
+    layout = f"flow of {job}, {count} cells"
     velocity, liquid = flow.velocity.reshape(3, -1), run.liquid
     carried = padded(block.gathered(block.energy, run.box)).ravel()
     out = np.empty(flow.cells)
     yield Kernel("convection of heat", layout, lambda: kernels.transport(
         carried, velocity, flow.strides, 0, liquid.weight, out), count, melt_work.TRANSPORT)
     yield Kernel("rates of momentum", layout, flow.rates, count, melt_work.ACCELERATE)
+    now, mobile = flow.rates(), flow.mobility(dt, None)
+    factors = dt / 2, dt / (liquid.density * flow.edge)
+
+    def predict() -> None:
+        for axis in range(3):
+            kernels.predict(velocity[axis], now[axis].ravel(), flow.before[axis].ravel(),
+                            flow.pressure.ravel(), mobile[axis].ravel(),
+                            int(flow.strides[axis]), factors)
+
+    yield Kernel("velocities before the pressure", layout, predict, count, melt_work.PREDICT)
     yield Kernel("divergence", layout, flow.divergence, count, melt_work.DIVERGENCE)
     rates = flow.divergence()
     yield Kernel("pressure, direct", layout, lambda: flow.poisson.solve(rates), count,

@@ -46,8 +46,9 @@ STAGES = {
     "export": 6,
     "files": 6,
     "validation": 6,
-    "command": 7,
-    "__main__": 7,
+    "verbs": 7,
+    "command": 8,
+    "__main__": 8,
 }
 LEARNING = {"torch", "diffusers", "accelerate"}
 HOMES = {
