@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from partsim.grains.layers import Metal
-from partsim.grains.output import write_whole
+from partsim.wholefile import write_whole
 
 FORMAT = "partsim grains checkpoint 1"
 NAME = "checkpoint.h5"

@@ -14,7 +14,6 @@ from partsim.grains.temperature import Placement
 from partsim.grains.voronoi import voronoi
 from partsim.trackjob import TrackJob
 
-
 RIM = 16  # cells around liquid
 
 

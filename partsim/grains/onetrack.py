@@ -8,9 +8,9 @@ import h5py
 
 from partsim.grains.grow import SUMMARY, grow
 from partsim.meltpool.melt import TEMPERATURE, melt
-from partsim.wholefile import replace_text
 from partsim.parallel import first_rank_only, rank_print, together
 from partsim.trackjob import TrackInputs, TrackJob, parse
+from partsim.wholefile import replace_text
 
 MELT, GROW = "melt", "grow"
 # of a job, what a track's temperature follows from

@@ -1,11 +1,11 @@
 """The map of grains as an HDF5 file of ours, and as one for ParaView.
 
-grains.h5, format "partsim grains 1": attributes cell (m), power (W), speed (m/s),
-initial_temperature (K), law, seed, job (text); datasets
+grains.h5, format "partsim grains 1": attributes cell (m), power, absorbed_power (W),
+speed (m/s), initial_temperature (K), law, seed, job (text); datasets
 
     grain        (nz, ny, nx)  number of the grain, z = 0 at the bottom; x along the tracks
     melted       (nz, ny, nx)  whether the cell was ever liquid
-    orientation  (grains, 4)   unit quaternion, scalar first: sample to crystal coordinates
+    orientations (grains, 4)   unit quaternion, scalar first: sample to crystal coordinates
     nucleus      (grains,)     whether the grain nucleated
     track        (tracks, 6)   layer; track; start x, start y, end x, surface z in m
 """
@@ -18,9 +18,10 @@ import numpy as np
 from partsim.grains.layers import Metal
 from partsim.grains.nucleation import NUCLEUS
 from partsim.grains.orientations import quaternions
-from partsim.output.shared_file import explained, partial_of
+from partsim.wholefile import write_whole
 
 FORMAT = "partsim grains 1"
+CONDITIONS = ("power", "absorbed_power", "speed", "initial_temperature")
 
 
 def orientations_of(metal: Metal) -> np.ndarray:
@@ -50,11 +51,11 @@ def write_grains(path: Path, metal: Metal, header: dict) -> None:
         file.attrs.update({
             "format": FORMAT, "cell": job.grains.cell, "law": job.grains.law,
             "seed": job.grains.seed, "job": job.text,
-            **{name: header[name] for name in ("power", "speed", "initial_temperature")},
+            **{name: header[name] for name in CONDITIONS},
         })
         file.create_dataset("grain", data=metal.grain, **packed)
         file.create_dataset("melted", data=metal.melted, **packed)
-        file["orientation"] = orientations_of(metal)
+        file["orientations"] = orientations_of(metal)
         file["nucleus"] = metal.labels >= NUCLEUS
         file["track"] = track_table(metal, header["length"])
 
@@ -84,15 +85,3 @@ def write_vtkhdf(path: Path, metal: Metal, colours: np.ndarray) -> None:
         cells.create_dataset("colour", data=shades, **packed)
 
     write_whole(path, fill)
-
-
-def write_whole(path: Path, fill) -> None:
-    """An HDF5 file filled by `fill(file)`, whole or absent; raises UserError."""
-    partial = partial_of(path)
-
-    def write() -> None:
-        with h5py.File(partial, "w") as file:
-            fill(file)
-        partial.replace(path)
-
-    explained(path, write)

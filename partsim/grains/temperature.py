@@ -15,8 +15,10 @@ from partsim.grains.kernels import ROOM
 from partsim.schema import require
 
 FORMAT = "partsim temperature 1"
-NUMBERS = ("cell", "initial_temperature", "solidus", "liquidus", "power", "speed", "length",
-           "duration")
+NUMBERS = (
+    "cell", "initial_temperature", "solidus", "liquidus", "power", "absorbed_power",
+    "speed", "length", "duration",
+)
 LEAST_CELLS = 10  # across the pool
 LEAST_COOLING = 200.0  # K below the liquidus to which the file must follow the metal
 

@@ -9,6 +9,7 @@ import pytest
 from mpi4py import MPI
 
 from partsim.errors import UserError
+from partsim.crops.grainfile import read_block
 from partsim.grains import temperature, track
 from partsim.grains.layers import Metal, plan
 from partsim.grains.temperature import Placement, TrackTemperature
@@ -76,7 +77,7 @@ def check_structure(found):
     assert found["melted"].any() and (found["grain"] >= 0).all()
     nuclei = found["nucleus"][found["grain"]]
     assert not (nuclei & ~found["melted"]).any()
-    np.testing.assert_allclose(np.linalg.norm(found["orientation"], axis=1), 1)
+    np.testing.assert_allclose(np.linalg.norm(found["orientations"], axis=1), 1)
 
 
 @pytest.mark.serial
@@ -90,6 +91,10 @@ def test_held_blocks_would_not_have_changed(tmp_path, pool, monkeypatch):
     alive, every = grown(tmp_path / "alive"), grown(tmp_path / "all")
     assert (alive["grain"] != every["grain"]).sum() == 0
     assert alive["melted"].sum() > 2000
+    block = read_block(tmp_path / "alive" / "grains.h5")  # as `partsim crop` does
+    np.testing.assert_array_equal(block.grain, alive["grain"])
+    assert block.head.power == 150.0
+    assert block.head.absorbed_power == SMALL["heat"]
 
 
 def test_temperature_is_laid_on_a_mirrored_track(pool):
