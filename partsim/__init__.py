@@ -7,7 +7,7 @@
     job       what to build and how, read from one file and checked as a whole
     part      shape, scan path and material: pure functions of place and time
     mesh      the block octree that grows with the part, shared among MPI ranks
-    thermal   one step of the heat equation: explicit with the laser on, implicit while it cools
+    thermal   one step of the heat equation: explicit, in super-steps while it cools
     phase     the fractions of alpha, martensite and beta at every node
     output    series, probes, checkpoints and pictures of a run that does not know it is watched
     build     the loop over layers and steps; plan and estimate tell its cost and outcome beforehand

@@ -21,8 +21,8 @@ from .program import stretch
 from .schema import read_text
 from .site import Site
 from .thermal.explicit import Explicit
-from .thermal.implicit import Implicit
 from .thermal.source import Optics
+from .thermal.superstep import SuperStep
 from .timers import Timers
 
 
@@ -51,7 +51,7 @@ class Build:
         self.arriving = 1.0
         self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
-        self.explicit, self.implicit = None, None
+        self.explicit, self.superstep = None, None
         self.records = Records(self, folder)
 
     def start(self) -> None:
@@ -97,8 +97,6 @@ class Build:
         except UserError as failure:
             self.records.events.failed(parallel.one_line(failure))
             raise
-        finally:
-            self.drop_solvers()  # PETSc must not find open solvers when Python ends
 
     def run_program(self) -> None:
         """All stretches from the one at hand."""
@@ -142,9 +140,7 @@ class Build:
 
     def drop_solvers(self) -> None:
         """Solvers belong to one mesh."""
-        if self.implicit is not None:
-            self.implicit.close()
-        self.explicit, self.implicit = None, None
+        self.explicit, self.superstep = None, None
 
     def run_stretch(self) -> None:
         """The steps of the stretch that are still to be done."""
@@ -169,7 +165,7 @@ class Build:
         temperature = site.state["temperature"]
         if self.stretch.final or dt > self.largest_explicit:
             site.former[:] = temperature
-            self.implicit_solver().step(temperature, dt, self.stretch.plate)
+            self.super_solver().step(temperature, dt, self.stretch.plate)
             return
         explicit = self.explicit_solver(dt, kind)
         explicit.step(temperature, self.index * self.clock.base, site.former)
@@ -193,12 +189,14 @@ class Build:
                 self.explicit.aim_at(paths, optics)
         return self.explicit
 
-    def implicit_solver(self) -> Implicit:
-        """The implicit solver of this mesh."""
-        if self.implicit is None:
-            tolerance = self.job.time.solver_tolerance
-            self.implicit = Implicit(self.site.heat, self.site.ledger, tolerance)
-        return self.implicit
+    def super_solver(self) -> SuperStep:
+        """The solver of this mesh for long steps."""
+        if self.superstep is None:
+            site = self.site
+            self.superstep = SuperStep(
+                site.heat, self.largest_explicit, site.ledger, self.timers
+            )
+        return self.superstep
 
     def phase_step(self, ticks: int, kind: str) -> None:
         """Advances the phases along the temperature step just done."""

@@ -178,9 +178,6 @@ class TimeStepping(Section):
     hold_steps: CountOrNone = Field(2000, description="base steps at the start of a cool-down")
     steps_per_doubling: Count = Field(10, description="equal steps before the step doubles")
     largest_step: Time = Field(0.1, gt=0, description="where the doubling ends")
-    solver_tolerance: Temperature = Field(
-        1e-9, gt=0, description="largest error of an implicit step's equations, as a temperature"
-    )
 
 
 class Losses(Section):

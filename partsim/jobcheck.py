@@ -70,7 +70,7 @@ def stability_limit(job: Job, material: HeatProperties) -> float:
 
 
 def longest_explicit_step(job: Job, material: HeatProperties) -> float:
-    """s, longer steps of a cool-down are implicit: nine tenths of the stability limit."""
+    """s, longer steps of a cool-down are super-steps: nine tenths of the stability limit."""
     return 0.9 * stability_limit(job, material)
 
 

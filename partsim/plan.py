@@ -1,6 +1,6 @@
 """What a job will cost and what to expect of it, told before it runs."""
 
-from math import ceil, log
+from math import ceil
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -12,9 +12,7 @@ from partsim.estimate.meshes import layer_meshes
 from partsim.estimate.patch import Effects, Patch, measured_effects, phase_law
 from partsim.grouping import grouped
 from partsim.job import Job
-from partsim.jobcheck import (
-    BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step, stability_limit,
-)
+from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step
 from partsim.part import material as materials
 from partsim.part import shape
 from partsim.part.material import Material
@@ -22,12 +20,12 @@ from partsim.part.scanfile import line_spacing
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
+from partsim.thermal.superstep import stage_count
 
 WIDEST = 160  # cells along the edges of the patch on which the kernels are timed
 TRIALS = 30
 COOLING = 100.0  # K/s, of the blocks whose phases are timed
-ITERATION = 1.5  # explicit steps that an iteration of the linear solver costs
-LARGEST_CHANGE = 1e3  # K, in an implicit step, from which the solver begins
+STAGE = 1.25  # explicit steps that a stage of a super-step costs
 MILLIMETRE = 1e-3
 
 
@@ -43,14 +41,14 @@ class Work(NamedTuple):
     """Steps of a layer, and what each node costs in it.
 
     laser, cooling     steps
-    implicit           how many of the latter are implicit
+    stages             of those of the latter that are super-steps
     seconds            s, simulated
     thermal, phases    s per node
     """
 
     laser: int
     cooling: int
-    implicit: int
+    stages: int
     seconds: float
     thermal: float
     phases: float
@@ -94,7 +92,7 @@ def cost(job: Job, meshes: dict[str, np.ndarray], works: list[Work]) -> dict[str
         "steps": {
             "laser": sum(work.laser for work in works),
             "cooling": sum(work.cooling for work in works),
-            "cooling_implicit": sum(work.implicit for work in works),
+            "cooling_stages": sum(work.stages for work in works),
         },
         "simulated_seconds": sum(work.seconds for work in works),
         "memory_bytes_per_rank": round(BYTES_PER_CELL * int(nodes.max()) / ranks)
@@ -143,21 +141,16 @@ def height_rows(expected: Estimate) -> list[dict[str, float]]:
 
 
 def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> Work:
-    """Steps and cost of a layer or of the final cooling.
-
-    An implicit step takes about sqrt(1 + 2 dt / dt_stable) ln(2 / e) / 2 iterations of conjugate
-    gradients, where e is the reduction of the error that is asked for.
-    """
-    stable = stability_limit(job, material)
+    """Steps and cost of a layer or of the final cooling."""
+    longest = longest_explicit_step(job, material)
     dt = job.time.step * np.array(stretch.steps[stretch.laser:], float)
-    implicit = dt[(dt > longest_explicit_step(job, material)) | stretch.final]
-    reduction = log(2 * LARGEST_CHANGE / job.time.solver_tolerance)
-    iterations = float(np.sqrt(1 + 2 * implicit / stable).sum()) * reduction / 2
-    explicit = len(stretch.steps) - len(implicit)
+    long = dt[(dt > longest) | stretch.final]
+    stages = sum(stage_count(each, longest) for each in long.tolist())
+    explicit = len(stretch.steps) - len(long)
     substeps = float(np.ceil(dt / job.phase.largest_substep).sum())
     return Work(
-        stretch.laser, len(dt), len(implicit), job.time.step * sum(stretch.steps),
-        speeds.thermal * (explicit + ITERATION * iterations),
+        stretch.laser, len(dt), stages, job.time.step * sum(stretch.steps),
+        speeds.thermal * (explicit + STAGE * stages),
         speeds.laser_phases * stretch.laser + speeds.cooling_phases * substeps,
     )
 

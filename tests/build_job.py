@@ -103,12 +103,3 @@ def assert_same_bits(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) 
         assert (values.dtype, values.shape) == (other.dtype, other.shape), name
         differ = values.view(np.uint64) != other.view(np.uint64)
         assert not differ.any(), f"{name}: {differ.sum()} values differ"
-
-
-def assert_close(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> None:
-    """The same mesh; fields equal to what the tolerance of the linear solver allows."""
-    for name in ("level", "corner", "active"):
-        np.testing.assert_array_equal(left[name], right[name])
-    limits = {"temperature": 1e-7, "alpha_stable": 1e-9, "martensite": 1e-9, "beta_shift": 1e-9}
-    for name, limit in (limits | {"consolidated": 1e-9}).items():
-        assert np.abs(left[name] - right[name]).max() <= limit, name

@@ -7,8 +7,6 @@ active. SI units; enthalpies count from 0 K.
 from math import ceil, fsum, pi, sqrt
 
 import numpy as np
-from scipy.sparse import diags
-from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import erf
 
 from tests import dense_laws
@@ -64,17 +62,18 @@ class Dense:
         self.T += (self.mass - old) / self.mass * (self.setup.temperature - self.T)
         self.ledger["layers"] += fsum((self.mass - old).flat) * self.setup.temperature
 
-    def conductance(self):
+    def conductance(self, T):
         """Consolidates by T, then conductivity times edge (n, 1) of the active cells in W/K."""
         m = self.setup.material
-        mean = self.T.take(self.cells).mean(1)
+        mean = T.take(self.cells).mean(1)
         g = np.clip((mean - m.solidus) / (m.liquidus - m.solidus), 0, 1)
         self.r_c[self.active] = r_c = np.maximum(self.r_c[self.active], g)
         k = m.conductivity_powder * (1 - r_c) + m.conductivity_solid * (r_c - g)
         return self.setup.cell * (k + m.conductivity_melt * g)[:, None]
 
-    def heat_flow(self, T, conductance):
-        return self.sum_at(self.cells, conductance * (T.take(self.cells) @ STIFFNESS))
+    def heat_flow(self, T):
+        """What the nodes give away by conduction, in W."""
+        return self.sum_at(self.cells, self.conductance(T) * (T.take(self.cells) @ STIFFNESS))
 
     def spread(self, X, axis):
         """Shares of the nodes along axis 0 = x or 1 = y in a beam centred at X."""
@@ -105,10 +104,10 @@ class Dense:
             self.ledger["laser"] += energy
         return load
 
-    def explicit_step(self, path, t, dt):
-        """Forward Euler from t to t + dt on the path's clock, then the losses node by node."""
-        heat = self.absorb(path, t, dt) - dt * self.heat_flow(self.T, self.conductance())
-        T, top, factor = self.T + heat / self.mass, self.area > 0, dt * self.area / self.mass
+    def euler(self, start, dt, load=0):
+        """Forward Euler from T, then the losses node by node: T, J lost at the top, at the plate."""
+        heat = load - dt * self.heat_flow(start)
+        T, top, factor = start + heat / self.mass, self.area > 0, dt * self.area / self.mass
         before, factor, ambient = T[top], factor[top], self.setup.material.ambient
         low, high = np.minimum(before, ambient) - 1, np.maximum(before, ambient) + 1
         for _ in range(60):  # bisection of middle + factor loss(middle) = before
@@ -116,32 +115,43 @@ class Dense:
             above = middle + factor * dense_laws.surface_loss(middle, self.setup) > before
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         T[top] -= factor * dense_laws.surface_loss(middle, self.setup)
-        self.finish(T, heat, self.mass[top] * (before - T[top]), dt, "explicit")
+        lost = self.mass[top] * (before - T[top])
+        return np.where(self.fixed, start, T), np.array([fsum(lost), fsum(heat[self.fixed])])
 
-    def implicit_step(self, dt):
-        """Backward Euler by Newton's method, with the conductivities of the old temperature."""
-        conductance, free, change = self.conductance(), ~self.fixed.ravel(), np.inf
-        T = np.where(self.fixed, self.bottom_temperature, self.T)
-        diagonal = dt * self.sum_at(self.cells, conductance / 3).ravel()
-        for _ in range(50):
-            heat = -dt * self.heat_flow(T, conductance)
-            lost, more, less = (dt * self.area * dense_laws.surface_loss(T + bump, self.setup)
-                                for bump in (0, 0.01, -0.01))
-            if np.abs(change).max() <= 1e-12 * T.max():
-                return self.finish(T, heat, lost, dt, "crank-nicolson")
-            local = (self.mass + (more - less) / 0.02).ravel()
-            matrix = LinearOperator((T.size, T.size), dtype=float, matvec=lambda v: free * (
-                local * v + dt * self.heat_flow(v, conductance).ravel()))
-            rest = free * (self.mass * (self.T - T) + heat - lost).ravel()
-            change = cg(matrix, rest, rtol=1e-10, M=diags(1 / (local + diagonal)))[0]
-            T = T + change.reshape(T.shape)
-        raise ArithmeticError("Newton's method does not converge")
+    def explicit_step(self, path, t, dt):
+        """One step from t to t + dt on the path's clock."""
+        T, lost = self.euler(self.T, dt, self.absorb(path, t, dt))
+        self.finish(T, lost, dt, "explicit")
 
-    def finish(self, T, heat, lost, dt, scheme):
-        """Holds the fixed bottom, books the losses and advances the phases."""
-        T = np.where(self.fixed, self.bottom_temperature, T)
-        self.ledger["lost_top"] += fsum(lost.flat)
-        self.ledger["lost_plate"] += fsum((heat - self.mass * (T - self.T))[self.fixed])
+    def super_step(self, dt, longest):
+        """RKL2 as Meyer, Balsara and Aslam (2014) print it, in eqs. (16) and (17) for their L."""
+        s = next(n for n in range(3, 99999, 2) if (n * n + n - 2) / 4 * longest >= dt)
+        w = 4 / (s * s + s - 2)
+
+        def b(j):
+            return (j * j + j - 2) / (2 * j * (j + 1)) if j > 2 else 1 / 3
+
+        start = np.where(self.fixed, self.bottom_temperature, self.T)
+        warmed = fsum((self.mass * (start - self.T))[self.fixed])
+        T, lost = self.euler(start, w * dt)
+        first = (T - start) / w, lost / w  # dt L(Y_0), and what it lets out
+        older, old = (start, 0), (start + w / 3 * first[0], w / 3 * first[1])
+        for j in range(2, s + 1):
+            mu = (2 * j - 1) / j * b(j) / b(j - 1)
+            nu = -(j - 1) / j * b(j) / b(j - 2)
+            mu_tilde, gamma_tilde = mu * w, -(1 - b(j - 1)) * mu * w
+            T, lost = self.euler(old[0], w * dt)
+            slope = (T - old[0]) / w, lost / w
+            new = [mu * old[i] + nu * older[i] + (1 - mu - nu) * (start, 0)[i]
+                   + mu_tilde * slope[i] + gamma_tilde * first[i] for i in (0, 1)]
+            older, old = old, new
+        T = np.where(self.fixed, start, old[0])
+        self.finish(T, old[1] - [0, warmed], dt, "crank-nicolson")
+
+    def finish(self, T, lost, dt, scheme):
+        """Books the losses and advances the phases."""
+        self.ledger["lost_top"] += lost[0]
+        self.ledger["lost_plate"] += lost[1]
         n = ceil(dt / self.setup.largest_substep * (1 - 1e-12))
         phases = np.stack([self.X_as, self.X_am, self.Y])
         for i in range(n):

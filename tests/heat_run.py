@@ -7,14 +7,23 @@ import numpy as np
 from partsim.ledger import Ledger
 from partsim.thermal.explicit import Explicit
 from partsim.thermal.heat import Heat
-from partsim.thermal.implicit import Implicit
 from partsim.thermal.losses import make_loss_law
 from partsim.thermal.source import Optics
+from partsim.thermal.superstep import SuperStep
 from partsim.timers import Timers
 from tests.meshes import everywhere, material, nodal, present, total
 
-TOLERANCE = 1e-9
 RADIUS = 60e-6
+
+
+def largest_diffusivity(alloy):
+    """m^2/s, with the largest conductivity and the smallest heat capacity."""
+    curves = alloy.curves
+    capacities = curves["heat_capacity"].value if "heat_capacity" in curves else ()
+    conductivities = [k for name, curve in curves.items() if name.startswith("conductivity")
+                      for k in curve.value]
+    largest = max(alloy.conductivity_solid, alloy.conductivity_melt, *conductivities)
+    return largest / (alloy.density * min([alloy.heat_capacity, *capacities]))
 
 
 class HeatRun:
@@ -36,6 +45,7 @@ class HeatRun:
         self.heat = Heat(mesh, alloy, law, fixed, state)
         self.temperature = nodal(mesh, temperature)
         self.start = self.enthalpy()
+        self.longest = 0.9 * mesh.lattice.cell**2 / (2 * largest_diffusivity(alloy))
 
     def explicit(self, dt, count, path=None):
         """`count` explicit steps of dt, along a path if there is one."""
@@ -47,12 +57,11 @@ class HeatRun:
             stepper.step(self.temperature, number * dt)
         return self
 
-    def implicit(self, steps, plate=None):
-        """Implicit steps of the given lengths."""
-        stepper = Implicit(self.heat, self.ledger, TOLERANCE)
+    def long(self, steps, plate=None):
+        """Super-steps of the given lengths."""
+        stepper = SuperStep(self.heat, self.longest, self.ledger, Timers())
         for dt in steps:
             stepper.step(self.temperature, dt, plate)
-        stepper.close()
         return self
 
     def enthalpy(self):

@@ -11,7 +11,7 @@ from partsim.job import load
 from partsim.output import records, shared_file
 from partsim.parallel import world
 from partsim.site import Site
-from partsim.thermal.implicit import Implicit
+from partsim.thermal.superstep import SuperStep
 
 LAYER = 9  # in which it happens; a row of blocks begins with it
 WATCH = 35  # steps between checkpoints: tables get rows after the last one
@@ -46,15 +46,15 @@ def after_step(laser: int, cooling: int) -> None:
     die_after(build.Build, "thermal_step", due)
 
 
-def after_solution(count: int) -> None:
-    """Dies in Newton's method of an implicit step of the layer."""
-    solved = []
+def after_stage(count: int) -> None:
+    """Dies within a super-step of the layer."""
+    staged = []
 
-    def due(solver: Implicit, *_) -> bool:
-        solved.extend([solver] * (solver.heat.mesh.layer == LAYER))
-        return len(solved) == count
+    def due(solver: SuperStep, *_) -> bool:
+        staged.extend([solver] * (solver.heat.mesh.layer == LAYER))
+        return len(staged) == count
 
-    die_after(Implicit, "solve", due)
+    die_after(SuperStep, "advance", due)
 
 
 def after_adaptation() -> None:
@@ -83,7 +83,7 @@ def while_writing(method: str) -> None:
 MOMENTS = {
     "scan": lambda: after_step(42, 0),
     "explicit cooling": lambda: after_step(1000, 6),
-    "implicit cooling": lambda: after_solution(3),
+    "super-step": lambda: after_stage(3),
     "adaptation": after_adaptation,
     "checkpoint": lambda: while_writing("checkpoint"),
     "snapshot": lambda: while_writing("fields"),

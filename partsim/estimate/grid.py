@@ -15,6 +15,7 @@ from scipy import sparse
 from partsim.job import Job
 from partsim.part.section import covered_shares
 from partsim.part.shape import Shape
+from partsim.thermal.superstep import euler_step, stage_count, weights
 
 CELL = 5e-4  # m, wanted edge of a cell
 LEAST = 8  # cells at least across the part, where they are not too narrow for long steps:
@@ -162,21 +163,17 @@ class Conduction:
     def advance(self, state: np.ndarray, power: np.ndarray, duration: float) -> np.ndarray:
         """The unknowns (n+1,) after a time with power (n,) W into the cells.
 
-        One step of the second-order Runge-Kutta-Legendre scheme of Meyer, Balsara and Aslam,
-        J. Comput. Phys. 257 (2014): s stages are stable up to (s^2 + s - 2)/4 Euler steps.
+        One super-step, see partsim.thermal.superstep.
         """
         supply = self.supply.copy()
         supply[:-1] += power / self.capacity
-        stages = max(3, int(np.ceil(np.sqrt(2.25 + 4 * duration / self.limit) - 0.5)))
-        stages += 1 - stages % 2
-        unit = 4 * duration / (stages**2 + stages - 2)
-        first = self.rates @ state + supply
-        before, now = state, state + unit / 3 * first
-        b = [1 / 3, 1 / 3] + [(j * j + j - 2) / (2 * j * (j + 1)) for j in range(2, stages + 1)]
-        for j in range(2, stages + 1):
-            mu, nu = (2 * j - 1) / j * b[j] / b[j - 1], -(j - 1) / j * b[j] / b[j - 2]
-            change = self.rates @ now + supply - (1 - b[j - 1]) * first
-            new = mu * now + nu * before + (1 - mu - nu) * state + mu * unit * change
+        stages = stage_count(duration, self.limit)
+        unit = euler_step(duration, stages)
+        first = unit * (self.rates @ state + supply)
+        before, now = state, state + first / 3
+        for mu, nu, gamma in weights(stages):
+            moved = now + unit * (self.rates @ now + supply)
+            new = mu * moved + nu * before + (1 - mu - nu) * state - gamma * first
             before, now = now, new
         return now
 

@@ -11,7 +11,7 @@ from .losses import LossLaw
 
 
 class Heat:
-    """What the explicit and the implicit step share; made anew for each mesh.
+    """What all steps share; made anew for each mesh.
 
     capacity  (n_total,) J/K of each node, with the reference heat capacity
     table     heat content as a temperature (see .content), None where it is the temperature

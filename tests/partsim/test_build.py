@@ -64,8 +64,8 @@ def test_steps_are_those_of_the_program(summary, built):
     job, base = built.job, built.job.time.step
     paths = [row for row in rows(built, "history.csv") if row["stage"] == "laser"]
     assert {int(row["layer"]) for row in paths} == set(range(1, LAYERS + 1))
-    explicit, implicit = 10 + 2, 3
-    final = summary["steps"]["cooling"] - LAYERS * (explicit + implicit)
+    explicit, long = 10 + 2, 3
+    final = summary["steps"]["cooling"] - LAYERS * (explicit + long)
     assert 0 < final < 20
     pauses = LAYERS * job.layers.dwell + job.final_cooling.duration
     scanned = summary["steps"]["laser"] * base

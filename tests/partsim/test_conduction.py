@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from partsim.ledger import Ledger
 from partsim.mesh.growth import plate_leaves
 from partsim.thermal import kernels
+from partsim.thermal.explicit import Explicit
 from partsim.thermal.heat import Heat, compensated_dot
-from partsim.thermal.implicit import Operator
 from partsim.thermal.losses import make_loss_law
+from partsim.timers import Timers
 from tests.meshes import (
     CELL, alone, cell_points, everywhere, make_mesh, material, nodal, node_points, noise, noisy,
     present, total, uniform_lattice, varied_mesh,
@@ -35,6 +37,13 @@ def phase_fractions(mean, consolidated):
     return 1 - r_c, g, r_c - g, r_c
 
 
+def conduct(heat, temperature):
+    """(n_total,) W, K(T) T as a step of 1 s takes it from the nodes; consolidates."""
+    new = np.empty_like(temperature)
+    Explicit(heat, 1.0, Ledger(), Timers()).step(temperature, new=new)
+    return heat.capacity * (temperature - new)
+
+
 class Case:
     """A mesh with random consolidation at a temperature that melts some cells in part."""
 
@@ -45,21 +54,33 @@ class Case:
         self.consolidated = np.where(rows < 0.3, 0.0, np.where(rows > 0.6, 1.0, rows))
         self.state = self.consolidated[mesh.own].copy()
         self.heat = Heat(mesh, ALLOY, make_loss_law(ALLOY, False, False), False, self.state)
-        self.operator = Operator(self.heat)
-        self.operator.renew(self.temperature)
+        self.flux = self.conduct(self.temperature)
+
+    def conduct(self, temperature):
+        """K(T) T in W."""
+        return conduct(self.heat, temperature)
 
     def free(self, function):
         """(free,) values of a function of lattice points at the vertices that do not hang."""
         return function(self.elements.points[~self.elements.hanging])
 
+    def warm(self):
+        """(free,) K, the temperature at the vertices that do not hang."""
+        return self.free(lambda points: self.low + 400 * noise(points, 3))
+
     def stiffness(self):
         """(free, free) K at this temperature, and the consolidated fractions after it."""
         elements = self.elements
-        warm = elements.constraints @ self.free(lambda points: self.low + 400 * noise(points, 3))
+        warm = elements.constraints @ self.warm()
         before = self.consolidated[elements.leaf, elements.place]
         powder, melt, solid, after = phase_fractions(warm[elements.corners].mean(axis=1), before)
         conductivity = 1.5 * powder + 60.0 * melt + 28.6 * solid
         return elements.stiffness(conductivity, CELL), after
+
+    def cold_stiffness(self):
+        """(free, free) K after that, far below the solidus."""
+        after = self.stiffness()[1]
+        return self.elements.stiffness(1.5 * (1 - after) + 28.6 * after, CELL)
 
     def at_free(self, vector):
         """(free,) a vector of this rank at the vertices it has, NaN elsewhere."""
@@ -86,12 +107,12 @@ def agree(found, expected, tolerance=1e-13):
 
 def test_operator_is_the_assembled_stiffness(case):
     """C^T K C with another conductivity in each cell, hanging nodes on faces and edges."""
-    stiffness, _ = case.stiffness()
+    agree(case.at_free(case.flux), case.stiffness()[0] @ case.warm())
     for seed in range(3):
         def random(points):
             return noise(points, 20 + seed) - 0.5
-        found = case.operator.conduct(nodal(case.mesh, random))
-        agree(case.at_free(found), stiffness @ case.free(random))
+        found = case.conduct(nodal(case.mesh, random))
+        agree(case.at_free(found), case.cold_stiffness() @ case.free(random))
 
 
 def test_consolidation_in_the_mesh(case):
@@ -108,30 +129,21 @@ def test_heat_in_the_uppermost_nodes_alone_melts_their_cells(case):
     """However cold the nodes below: what counts is the mean over the cell."""
     mesh = case.mesh
     case.state[:] = 0.0
-    case.operator.renew(nodal(mesh, lambda points: np.where(points[..., 2] == mesh.top, 4e3, 3e2)))
+    case.conduct(nodal(mesh, lambda points: np.where(points[..., 2] == mesh.top, 4e3, 3e2)))
     below = cell_points(mesh)[..., 2] + mesh.leaves.stride[mesh.own][:, None]
     np.testing.assert_array_equal(case.state > 0, below == mesh.top)
     assert set(case.state[case.state > 0]) <= {1.0}
 
 
-def test_diagonal_for_the_preconditioner(case):
-    """Exact but for the masters of hanging nodes, where it lacks the slaves' cross terms."""
-    found = case.at_free(case.operator.stiff_diagonal)
-    expected = case.stiffness()[0].diagonal()
-    masters = np.bincount(case.elements.constraints.indices) > 1
-    agree(found[~masters], expected[~masters])
-    assert (found[~np.isnan(found)] > 0).all()
-
-
 def test_operator_is_symmetric_and_conserves_heat(case):
     u, v = noisy(case.mesh, -1, 1, 30), noisy(case.mesh, -1, 1, 31)
-    left = total(case.mesh, case.operator.conduct(u).copy() * v)
-    right = total(case.mesh, case.operator.conduct(v).copy() * u)
+    left = total(case.mesh, case.conduct(u) * v)
+    right = total(case.mesh, case.conduct(v) * u)
     assert left == pytest.approx(right, rel=1e-11)
-    flux = case.operator.conduct(u).copy()
+    flux = case.conduct(u)
     size = case.mesh.comm.allreduce(np.abs(flux).max(), MPI.MAX)
     assert abs(total(case.mesh, flux)) < 1e-12 * size * case.mesh.total_nodes**0.5
-    flat = case.operator.conduct(np.full(case.mesh.nodes.n_total, 1234.5))
+    flat = case.conduct(np.full(case.mesh.nodes.n_total, 1234.5))
     assert np.abs(flat).max() < 1e-12 * size * 1e3
 
 
@@ -140,7 +152,7 @@ def test_operator_bit_for_bit_as_on_one_rank(case):
     pairs = []
     for each in (case, serial):
         u = noisy(each.mesh, -1, 1, 40)
-        pairs.append(each.mesh.to_blocks(each.operator.conduct(u)))
+        pairs.append(each.mesh.to_blocks(each.conduct(u)))
     shown = present(case.mesh)
     np.testing.assert_array_equal(pairs[0][shown], pairs[1][case.mesh.own][shown])
 
@@ -153,8 +165,7 @@ def test_linear_temperature_conducts_nothing_into_inner_nodes(case):
     inner = (around >= 0).all(axis=1)
     for slope in ([2.0, -3.0, 5.0], [0.0, 0.0, 5.0]):
         temperature = nodal(mesh, lambda points: 300 + points @ slope)
-        case.operator.renew(temperature)
-        flux = case.operator.conduct(temperature).copy()
+        flux = case.conduct(temperature)
         into = case.at_free(flux)[inner]
         assert np.nanmax(np.abs(into)) < 1e-11 * np.abs(flux).max()
     # along z alone, k dT/dz times the area comes in through the bottom
@@ -170,12 +181,12 @@ def test_uniform_mesh_is_the_assembled_stiffness(comm, block, roots):
     mesh = make_mesh(comm, lattice, plate_leaves(lattice, 0), 0)
     case = Case(mesh)
     assert not case.elements.hanging.any()
-    stiffness, _ = case.stiffness()
+    stiffness = case.cold_stiffness()
     points = case.elements.points
     for column in range(0, len(points), 97):
         unit = nodal(mesh, lambda here: (here == points[column]).all(axis=-1))
         expected = stiffness[:, [column]].toarray().ravel()
-        agree(case.at_free(case.operator.conduct(unit)), expected)
+        agree(case.at_free(case.conduct(unit)), expected)
     mesh.close()
 
 
@@ -256,11 +267,10 @@ def test_solid_blocks_conduct_as_their_cells_do(comm):
     state[(np.arange(mesh.n_blocks) + mesh.own.start) % 2 == 0] = 1.0
     heat = Heat(mesh, material(), make_loss_law(material(), False, False), False, state)
     assert heat.conduction.solid.any() and not heat.conduction.solid.all()
-    operator, u = Operator(heat), noisy(mesh, -1, 1, 50)
-    operator.renew(noisy(mesh, 300, 400, 2))
-    found = operator.conduct(u).copy()
+    u = noisy(mesh, -1, 1, 50)
+    found = conduct(heat, u)
     heat.conduction.solid[:] = False
-    expected = operator.conduct(u)
+    expected = conduct(heat, u)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
     mesh.close()
 
@@ -304,19 +314,15 @@ def test_blocks_that_cannot_change_are_known(comm):
         mesh = varied_mesh(comm, 3)
         state = np.zeros((mesh.n_blocks, 64))
         heat = Heat(mesh, alloy, make_loss_law(alloy, False, False), False, state)
-        operator = Operator(heat)
         for almost in (0.0, 0.99):
             state[:] = almost
-            operator.renew(noisy(mesh, 1700, 1885, 1))
+            conduct(heat, noisy(mesh, 1700, 1885, 1))
             assert not heat.conduction.solid.any()
-        operator.renew(nodal(mesh, lambda points: np.full(points.shape[:-1], 2000.0)))
+        conduct(heat, nodal(mesh, lambda points: np.full(points.shape[:-1], 2000.0)))
         whole = mesh.active[mesh.own] == 4
         np.testing.assert_array_equal(heat.conduction.solid, whole & expected)
         again = Heat(mesh, alloy, heat.law, False, state)
         np.testing.assert_array_equal(again.conduction.solid, heat.conduction.solid)
-        u, melted = noisy(mesh, 300, 400, 1), operator.kappa.copy()
-        operator.renew(u)
-        assert expected == np.array_equal(operator.kappa[whole], melted[whole])
         mesh.close()
 
 

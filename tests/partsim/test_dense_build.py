@@ -1,8 +1,8 @@
 """Whole builds of blocks against the dense reference, which shares no code with them.
 
 1.2 x 1.2 mm, 10 layers, with all losses; the layers in explicit steps, then a final cooling in
-implicit ones. The environment variable PARTSIM_FULL=1 adds two builds of some minutes in which the
-layers cool in implicit steps too, one of them with the hatch and the layers of the paper.
+super-steps. The environment variable PARTSIM_FULL=1 adds two builds of some minutes in which the
+layers cool in super-steps too, one of them with the hatch and the layers of the paper.
 """
 
 import os
@@ -53,7 +53,7 @@ FILLED = COMMON | {  # all powder melts, so that cells merge; two cells to a lay
     "mesh.cell": "50 um",
     "time.step": "160 us",
 }
-COOLED = FILLED | {  # martensite is there when cells merge, every layer ends in implicit steps
+COOLED = FILLED | {  # martensite is there when cells merge, every layer ends in super-steps
     "laser.power": "420 W",
     "laser.radius": "90 um",
     "layers.dwell": "163.84 ms",
@@ -123,9 +123,9 @@ class Reference(Dense):
         super().grow()
         self.X_as[fresh], self.X_am[fresh], self.Y[fresh] = 0, dense_laws.law(self.T[fresh])[2], 0
 
-    def finish(self, T, heat, lost, dt, scheme):
+    def finish(self, T, lost, dt, scheme):
         """The phase scheme is that of the stage, not that of the thermal step."""
-        super().finish(T, heat, lost, dt, self.scheme)
+        super().finish(T, lost, dt, self.scheme)
 
     def run(self, part):
         """A stretch of the program."""
@@ -138,7 +138,7 @@ class Reference(Dense):
         for index, ticks in enumerate(part.steps):
             self.scheme = phase.laser_scheme if index < part.laser else phase.cooling_scheme
             if part.final or ticks * base > self.largest_explicit:
-                self.implicit_step(ticks * base)
+                self.super_step(ticks * base, self.largest_explicit)
             else:
                 self.explicit_step(path, index * base, ticks * base)
 

@@ -6,7 +6,7 @@ import pytest
 from partsim.mesh.forest import box_leaves
 from partsim.mesh.lattice import Lattice
 from tests.heat_run import HeatRun
-from tests.manufactured import DecayingWave, lumped_rate
+from tests.manufactured import DecayingWave, legendre_factor, lumped_rate
 from tests.meshes import CELL, make_mesh, noise, small_lattice, uniform_lattice, varied_leaves
 from tests.order import observed_order
 
@@ -34,39 +34,41 @@ def waving(comm, wave, cells, fine=False, fixed=False):
 
 
 @pytest.mark.parametrize("wave", [WAVE, COLD_BELOW], ids=["insulated", "fixed bottom"])
-def test_orders_in_dt(comm, wave):
-    """The grid lets a wave decay at a known rate: Euler's methods err by their own amount."""
-    rate, end = lumped_rate(wave, 1e-4), 0.6 / lumped_rate(wave, 1e-4)
-    errors = {"explicit": [], "implicit": []}
+@pytest.mark.parametrize(
+    "order, spans, cells", [(1, 0.6, 8), (2, 2.4, 32)], ids=["explicit", "super-steps"])
+def test_orders_in_dt(comm, wave, order, spans, cells):
+    """The grid lets a wave decay at a known rate: each scheme errs by its own amount."""
+    rate, errors = lumped_rate(wave, 8e-4 / cells), []
+    end = spans / rate
     for count in (8, 16, 32):
-        for scheme, found in errors.items():
-            run = waving(comm, wave, 8, fixed=wave.fixed_bottom)
-            dt = end / count
-            factor = 1 - rate * dt if scheme == "explicit" else 1 / (1 + rate * dt)
-            if scheme == "explicit":
-                run.explicit(dt, count)
-            else:
-                run.implicit(count * [dt])
-            by_hand = wave._replace(rate=-np.log(factor**count) / end)
-            assert run.error(by_hand, end) < 1e-7
-            found.append(run.error(wave._replace(rate=rate), end))
-            run.close()
-    for found in errors.values():
-        assert observed_order(found) == pytest.approx(1, abs=0.05)
+        run, dt = waving(comm, wave, cells, fixed=wave.fixed_bottom), end / count
+        if order == 1:
+            factor = 1 - rate * dt
+            run.explicit(dt, count)
+        else:
+            assert dt > run.longest
+            run.longest /= 8  # with few stages the error depends on their number too
+            factor = legendre_factor(dt, run.longest, rate)
+            run.long(count * [dt])
+        by_hand = wave._replace(rate=-np.log(factor**count) / end)
+        assert run.error(by_hand, end) < 1e-7
+        errors.append(run.error(wave._replace(rate=rate), end))
+        run.close()
+    assert observed_order(errors) == pytest.approx(order, abs=0.15)
 
 
 @pytest.mark.parametrize("fine", [False, True], ids=["uniform", "hanging nodes"])
 def test_order_in_h(comm, fine):
-    """Against the exact solution, with dt proportional to h^2: explicit, and implicit steps."""
-    end, errors = 0.3 / WAVE.natural_rate, {"explicit": [], "implicit": []}
+    """Against the exact solution, with dt proportional to h^2: explicit steps and super-steps."""
+    end, errors = 0.3 / WAVE.natural_rate, {"explicit": [], "long": []}
     for cells in (8, 16, 32):
         count = 8 * (cells // 8) ** 2
         run = waving(comm, WAVE, cells, fine).explicit(end / (4 * count), 4 * count)
         errors["explicit"].append(run.error(WAVE, end))
         run.close()
         if cells < 32:
-            run = waving(comm, WAVE, cells, fine).implicit(count * [end / count])
-            errors["implicit"].append(run.error(WAVE, end))
+            run = waving(comm, WAVE, cells, fine).long(count * [end / count])
+            errors["long"].append(run.error(WAVE, end))
             run.close()
     for found in errors.values():
         assert observed_order(found) == pytest.approx(2, abs=0.15)

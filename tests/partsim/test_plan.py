@@ -1,6 +1,6 @@
 """The plan: meshes counted from metadata, steps, and the arithmetic of cost."""
 import json
-from math import ceil, log, sqrt
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -89,10 +89,10 @@ def test_shell_surrounds_the_part():
 
 
 def test_cost_is_nodes_times_steps(comm, uncalibrated):
-    """With a dwell of base steps only nothing is implicit."""
+    """With a dwell of base steps there are no super-steps."""
     told = plan(job_with({"mesh.levels": 1, "layers.dwell": "1 ms"}))
     laser, nodes = ceil(5 * 4e-4 / 0.96 / 1e-5), 33 * 33 * 17 + 25 * 25 * np.arange(1, 5)
-    assert told["steps"] == {"laser": 4 * laser, "cooling": 400, "cooling_implicit": 0}
+    assert told["steps"] == {"laser": 4 * laser, "cooling": 400, "cooling_stages": 0}
     thermal = nodes.sum() * (laser + 100) * 1e-8
     phases = nodes.sum() * (laser * 2e-9 + 100 * 5e-9)
     assert told["stage_seconds"]["thermal"] == pytest.approx(thermal / comm.size)
@@ -104,18 +104,19 @@ def test_cost_is_nodes_times_steps(comm, uncalibrated):
     assert [told[n] for n in ("ranks", "nodes")] == [comm.size, nodes[-1]]
 
 
-def test_long_steps_are_implicit_and_cost_iterations():
+def test_long_steps_cost_stages():
     changes = {"layers.dwell": "60 ms", "time.step": "12 us", "time.largest_step": "12 ms"}
     job = job_with(changes)
     work = planning.work_of(planning.layer_stretch(job, shape.load(job), 1), job, ALLOY, SPEEDS)
     lengths = 12e-6 * np.array(cooling_steps(5000, 2000, 10, 1000))
     stable = 5e-5**2 * 4090 * 1130 / (2 * 28.6)
     long = lengths[lengths > 0.9 * stable]
-    digits = log(2000 / job.time.solver_tolerance) / 2
-    iterations = sum(sqrt(1 + 2 * dt / stable) for dt in long) * digits
-    assert (work.cooling, work.implicit) == (len(lengths), len(long)) and len(long) > 10
+    stages = 0
+    for dt in long:  # the least odd number with (s^2 + s - 2)/4 Euler steps
+        stages += next(s for s in range(3, 999, 2) if (s * s + s - 2) / 4 * 0.9 * stable >= dt)
+    assert (work.cooling, work.stages) == (len(lengths), stages) and len(long) > 10
     explicit = work.laser + len(lengths) - len(long)
-    assert work.thermal == pytest.approx(1e-8 * (explicit + 1.5 * iterations))
+    assert work.thermal == pytest.approx(1e-8 * (explicit + planning.STAGE * stages))
 
 
 def test_rows_begin_with_the_first_simulated_layer(comm, uncalibrated):

@@ -19,7 +19,7 @@ from partsim.part.material import shipped
 from partsim.part.shape import load as load_shape
 from partsim.program import stretch
 from tests.build_job import (
-    EXPLICIT, PROBES, assert_close, assert_same_bits, books, build_job, build_text,
+    EXPLICIT, PROBES, assert_same_bits, books, build_job, build_text,
     resume_build, run_build, stored,
 )
 
@@ -32,7 +32,7 @@ MOMENTS = {  # stretches and steps of the next one that are done
     "adaptation": (8, 1),
     "scan after adaptation": (8, SCAN // 2),
     "explicit cooling": (8, SCAN + 5),
-    "implicit cooling": (8, SCAN + 13),
+    "super-steps": (8, SCAN + 13),
     "final cooling": (10, 4),
 }
 FIFTH_LAYERS = {"layer 5": (5, 0), "layer 10": (10, 0), "end": (11, 0)}
@@ -103,8 +103,8 @@ def test_resumed_build_ends_with_the_same_bits(comm, checkpoints, built, shared_
 def test_one_rank_goes_on_for_many(comm, checkpoints, built, tmp_path):
     path = checkpoints[MOMENTS["scan after adaptation"]]
     alone = resume_build(MPI.COMM_SELF, path, tmp_path)
-    assert_close(stored(alone), stored(built))
-    assert alone.energy()["closing_error"] == pytest.approx(0, abs=1e-8)
+    assert_same_bits(stored(alone), stored(built))
+    assert alone.energy()["closing_error"] == pytest.approx(0, abs=1e-11)
 
 
 @pytest.mark.skipif(world().size == 1, reason="needs another number of ranks")
@@ -117,8 +117,8 @@ def test_many_ranks_go_on_for_one(comm, built, shared_tmp):
     path = latest(shared_tmp / "alone")
     assert place(path) == moment
     together = resume_build(comm, path, shared_tmp / "together")
-    assert_close(stored(together), stored(built))
-    assert together.energy()["closing_error"] == pytest.approx(0, abs=1e-8)
+    assert_same_bits(stored(together), stored(built))
+    assert together.energy()["closing_error"] == pytest.approx(0, abs=1e-11)
 
 
 @pytest.fixture(scope="module")
