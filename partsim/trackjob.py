@@ -85,8 +85,9 @@ class Melt(Section):
     energy: Literal["enthalpy", "apparent"] = Field(
         "enthalpy", description="the unknown: enthalpy, or temperature with an apparent capacity"
     )
-    projection: Literal["drag", "direct"] = Field(
-        "drag", description="whether the pressure's correction feels the drag of the mushy zone"
+    projection: Literal["drag", "direct", "multigrid"] = Field(
+        "drag", description="drag: the pressure's correction feels the drag of the mushy zone; "
+        "direct: it does not; multigrid: as drag, all by PETSc (slow, to check the others)"
     )
     largest_speed: Speed = Field(5.0, gt=0, description="of the liquid, for which steps are stable")
     step: Time | None = Field(None, gt=0, description="default: nine tenths of the stable step")

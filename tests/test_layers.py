@@ -57,7 +57,7 @@ HOMES = {
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
     "orix": ["crops/ipf.py"],
-    "petsc4py": ["thermal/implicit.py", "command.py", "__main__.py"],
+    "petsc4py": ["meltpool/multigrid.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }
 KERNEL_LIBRARIES = {"math", "typing", "numpy", "numba"}

@@ -9,7 +9,7 @@
     limits      which steps are stable
     heat        the block of metal, shared among ranks in slabs along z, that moves with the beam
     flow        velocity and pressure in a box around the pool
-    pressure    Poisson equations of the projection
+    pressure    Poisson equations of the projection; multigrid: the same by PETSc
     shape       width, depth and length of the pool
     track       the loop over steps
     walls       ghost layers behind the walls of the box

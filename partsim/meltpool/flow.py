@@ -19,13 +19,13 @@ DRAG_REST = 0.3  # of the divergence, is left to the projection without drag
 
 @dataclass(frozen=True)
 class Liquid:
-    """density kg/m^3, viscosity Pa s, weight of the convection scheme (kernels.face_value), and
-    whether the projection keeps the drag."""
+    """density kg/m^3, viscosity Pa s, weight of the convection scheme (kernels.face_value), and the
+    projection: with the "drag", "direct" without it, or with it by "multigrid"."""
 
     density: float
     viscosity: float
     weight: float
-    keep_drag: bool = False
+    projection: str = "direct"
 
 
 def pool_walls(slope: dict[int, np.ndarray]) -> Walls:
@@ -127,8 +127,14 @@ class Flow:
 
         With the mobility, a few iterations leave a rest that the direct solve then removes.
         """
-        if self.liquid.keep_drag:
-            weights = [mobility[axis][self.faces(axis)] for axis in range(3)]
+        weights = [mobility[axis][self.faces(axis)] for axis in range(3)]
+        if self.liquid.projection == "multigrid":
+            from partsim.meltpool.multigrid import Multigrid
+
+            potential = Multigrid(self.cells).solve(self.divergence(), weights)
+            self.correct(dt, weights, potential)
+            return
+        if self.liquid.projection == "drag":
             potential = WeightedPoisson(weights, self.poisson).solve(self.divergence(), DRAG_REST)
             self.correct(dt, weights, potential)
         self.correct(dt, [1.0, 1.0, 1.0], self.poisson.solve(self.divergence()))

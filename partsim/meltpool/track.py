@@ -44,7 +44,7 @@ class TrackRun:
         self.dt, self.laser_steps = step_of(job, alloy)
         self.block = Block(comm, job, alloy)
         self.liquid = Liquid(
-            alloy.density, alloy.viscosity, WEIGHTS[job.melt.scheme], job.melt.projection == "drag"
+            alloy.density, alloy.viscosity, WEIGHTS[job.melt.scheme], job.melt.projection
         )
         self.box: Box | None = None
         self.flow: Flow | None = None
