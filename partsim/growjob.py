@@ -48,6 +48,19 @@ class Scan(Section):
     reciprocating: Flag = Field(True, description="every other track runs back")
 
 
+class Crops(Section):
+    """Images cut out of the grains of all tracks, as `partsim crop` does."""
+
+    section: Literal["cross", "longitudinal"] = Field("cross", description="normal to x, or to y")
+    image: Literal["default", "paper", "paper-network", "paper-longitudinal"] = Field(
+        "default", description="200 um in 64 pixels; see partsim.crops.pixels"
+    )
+    colours: Literal["ipf", "palette", "palette-plain"] = Field("ipf", description="of the grains")
+    spacing: Length = Field(8e-6, gt=0, description="between planes, in the middle half along x")
+    depth: Length = Field(0.0, ge=0, description="of the upper edge below the top surface")
+    domain: str = Field("simulation", description="where the crops say that they come from")
+
+
 class PhaseField(Section):
     """d eta_i/dt = -L (m (eta_i^3 - eta_i + 4 gamma eta_i sum_j eta_j^2 + 2 (1 - zeta)^2 eta_i)
     - kappa lap eta_i), L = L_0 exp(-Q / (R T)): equations (11) to (15) of Xie 2026."""

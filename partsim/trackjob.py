@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from partsim.growjob import Dendritic, Grains, Nucleation, PhaseField, Scan
+from partsim.growjob import Crops, Dendritic, Grains, Nucleation, PhaseField, Scan
 from partsim.job import Flag, MaterialChoice
 from partsim.schema import Section, parse_toml, read_text, validate
 from partsim.units import (
@@ -110,6 +110,7 @@ class TrackInputs(Section):
     phase_field: PhaseField = PhaseField()
     nucleation: Nucleation = Nucleation()
     dendritic: Dendritic = Dendritic()
+    crops: Crops | None = None
 
 
 class TrackJob(TrackInputs):

@@ -105,7 +105,7 @@ class Dense:
         return load
 
     def euler(self, start, dt, load=0):
-        """Forward Euler from T, then the losses node by node: T, J lost at the top, at the plate."""
+        """Forward Euler from T, then the losses node by node: T, and J lost to top and plate."""
         heat = load - dt * self.heat_flow(start)
         T, top, factor = start + heat / self.mass, self.area > 0, dt * self.area / self.mass
         before, factor, ambient = T[top], factor[top], self.setup.material.ambient

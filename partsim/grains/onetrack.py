@@ -1,4 +1,4 @@
-"""`partsim track`: melt and grow in one go, in two folders of one."""
+"""`partsim track`: melt, grow and crop in one go."""
 
 import json
 from pathlib import Path
@@ -6,22 +6,29 @@ from time import perf_counter
 
 import h5py
 
-from partsim.grains.grow import SUMMARY, grow
+from partsim.crops.crop import View
+from partsim.crops.pixels import IMAGES, ROUND_OFF
+from partsim.crops.request import Request, fulfil
+from partsim.crops.sections import Cut
+from partsim.grains.grow import GRAINS, SUMMARY, grow
+from partsim.grains.layers import plan
 from partsim.meltpool.melt import TEMPERATURE, melt
 from partsim.parallel import first_rank_only, rank_print, together
+from partsim.schema import require
 from partsim.trackjob import TrackInputs, TrackJob, parse
 from partsim.wholefile import replace_text
 
-MELT, GROW = "melt", "grow"
+MELT, GROW, CROPS, SHEET = "melt", "grow", "crops.h5", "crops.png"
 # of a job, what a track's temperature follows from
 SECTIONS = ("material", "laser", "source", "track", "domain", "losses", "melt")
 OF_MELT = ("pool_metres", "absorbed_fraction", "source_depth_metres")
 
 
 def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
-    """The track in folder/melt, unless it is there already, the grains in folder/grow, and a
-    summary of both; collective. Raises UserError as melt and grow do.
+    """The track in folder/melt, unless it is there already, the grains in folder/grow, crops of
+    them where the job wants some, and a summary; collective. Raises UserError as melt and grow do.
     """
+    check_crops(job)
     begin = perf_counter()
     source = folder / MELT / TEMPERATURE
     if together(comm, lambda: same_track(job, source)):
@@ -33,10 +40,45 @@ def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
     def summarise() -> None:
         former = json.loads((folder / MELT / SUMMARY).read_text())
         whole = result | {name: former[name] for name in OF_MELT}
+        if job.crops:
+            told = fulfil(cropping(job, folder))
+            run = told["runs"][0]
+            whole |= {"crops": told["crops"], "correlation_length": run["correlation_length"]}
         whole |= {"melt_seconds": former["wall_seconds"], "wall_seconds": perf_counter() - begin}
         replace_text(folder / SUMMARY, json.dumps(whole, indent=2) + "\n")
 
     first_rank_only(comm, summarise)
+
+
+def cropping(job: TrackJob, folder: Path) -> Request:
+    """What is cut out of the grains in a folder, and where it goes."""
+    wanted = job.crops
+    cut = Cut(wanted.section, spacing=wanted.spacing, depth=wanted.depth)
+    view = View(cut, wanted.image, wanted.colours, wanted.domain)
+    return Request((folder / GROW / GRAINS,), view, None, folder / CROPS, folder / SHEET)
+
+
+def check_crops(job: TrackJob) -> None:
+    """The crops will lie in the metal; UserError in one line if not."""
+    if job.crops is None:
+        return
+    wanted, grains, image = job.crops, job.grains, IMAGES[job.crops.image]
+    side, h, cells = image.side, grains.cell, plan(job, job.track.length).cells
+    height, width, length = (count * h * (1 + ROUND_OFF) for count in cells)
+    least = wanted.depth + side - (job.scan.layers - 1) * job.scan.thickness
+    require(wanted.depth + side <= height, "grains.depth", f"{grains.depth:g} m",
+            f"at least {least:g} m, so that the images of [crops], {side:g} m, lie in the metal")
+    if wanted.section == "cross":
+        entry, extent = "grains.width", width
+    else:
+        entry, extent = "track.length + 2 grains.margin", length
+    require(side <= extent, entry, f"{extent:g} m",
+            f"at least {side:g} m, so that the images of [crops] lie in the metal")
+    finest = side / image.sampled
+    require(h <= finest * (1 + ROUND_OFF), "grains.cell", f"{h:g} m",
+            f"at most {finest:g} m, the points of the images of [crops]")
+    require(wanted.spacing >= h * (1 - ROUND_OFF), "crops.spacing", f"{wanted.spacing:g} m",
+            f"at least grains.cell = {h:g} m")
 
 
 def same_track(job: TrackInputs, source: Path) -> bool:

@@ -185,7 +185,7 @@ def test_exposed_area_is_the_plate_in_plan():
 
 
 def hot_build(**changes):
-    """Three layers on a hot part, each with a track and a short cool-down in super-steps if `cool`."""
+    """Three layers on a hot part, each with a track and, if `cool`, two super-steps."""
     cool = changes.pop("cool")
     build = Dense(setup(**changes))
     build.T += 500 * np.exp(-(nodes(build) ** 2).sum(-1) / 1e-7)
