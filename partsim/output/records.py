@@ -20,7 +20,7 @@ from partsim.output.history import History
 from partsim.output.probes import Probes
 from partsim.output.signals import Signals
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
-from partsim.parallel import first_rank_only
+from partsim.parallel import first_rank_only, rank_print
 from partsim.wholefile import replace_text
 
 STAGES = ("thermal", "phase", "halo", "growth", "output")
@@ -38,6 +38,7 @@ COLUMNS = (
 )
 WATCH = 200  # steps between looks at clock and signals, on which all ranks must agree
 SERIES = "fields.hdf.series"
+LARGEST_ERROR = 1e-6  # of the energy account, relative to the laser
 RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", "summary.json", "log.jsonl")
 LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
@@ -270,6 +271,10 @@ class Records:
         summary = self.summary()
         text = json.dumps(summary, indent=2) + "\n"
         first_rank_only(self.comm, lambda: replace_text(self.folder / "summary.json", text))
+        error = summary["energy_joules"]["closing_error"]
+        if abs(error) > LARGEST_ERROR:
+            rank_print(self.comm, f"partsim: the energy account does not close: {error:.2g} of the "
+                       "laser's energy is missing; the result is wrong, please report it")
         self.events.write("finished", time=self.build.clock.time, seconds=self.build.wall())
 
     def summary(self) -> dict:

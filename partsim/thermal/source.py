@@ -2,8 +2,8 @@
 
 Eq. (6) is a Gaussian in the plane and uniform over one layer thickness. The load of a node is the
 product of the integrals of its hat functions with the factors of the source, in closed form, over
-the cells whose centre lies within 3 R of the beam; each factor is scaled to sum to one, so that the
-absorbed energy is power x time whatever the mesh.
+the cells whose centre lies within 3 R of the beam, at least the one that holds it; each factor is
+scaled to sum to one, so that the absorbed energy is power x time whatever the mesh.
 """
 
 from math import ceil, erf, exp, pi, sqrt
@@ -70,7 +70,7 @@ def spread_axis(centre, axis, optics, lower, upper):
     """
     low, high = optics.powder[axis]
     x = (centre - optics.origin[axis]) / optics.cell
-    reach = 3 * optics.radius / optics.cell * (1 + TIE)
+    reach = max(3 * optics.radius / optics.cell, 0.5) * (1 + TIE)
     first = max(int(ceil(x - reach - 0.5)), low)
     last = min(int(np.floor(x + reach - 0.5)), high - 1)
     width = optics.radius / optics.cell

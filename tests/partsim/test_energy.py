@@ -1,11 +1,14 @@
 """The energy account closes: nothing is lost in steps, growth or adaptation."""
 
 import csv
+import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from partsim.output.records import Records
 from partsim.parallel import world
 from partsim.part.strategy import layer_paths
 from tests.build_job import EXPLICIT, LAYERS, build_job, run_build
@@ -83,3 +86,18 @@ def test_layers_bring_the_enthalpy_of_their_powder(comm, built):
     laid = LAYERS * job.layers.thickness * area * material.density * material.heat_capacity
     energy = built.energy()["layers"]
     assert energy == pytest.approx(laid * job.layers.temperature, rel=1e-13)
+
+
+@pytest.mark.parametrize("error, told", [(3e-9, ""), (0.544, "0.54 of the laser's energy")])
+def test_an_account_that_does_not_close_is_told(comm, shared_tmp, capsys, error, told):
+    summary = {"energy_joules": {"closing_error": error}}
+    run = SimpleNamespace(
+        comm=comm, folder=shared_tmp, fields=lambda name: None, summary=lambda: summary,
+        events=SimpleNamespace(write=lambda *_, **__: None),
+        build=SimpleNamespace(clock=SimpleNamespace(time=1.0), wall=lambda: 1.0),
+    )
+    Records.finish(run)
+    shown = capsys.readouterr()
+    if comm.rank == 0:
+        assert told in shown.out + shown.err and bool(told) == bool(shown.out + shown.err)
+        assert json.loads((shared_tmp / "summary.json").read_text()) == summary

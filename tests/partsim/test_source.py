@@ -155,6 +155,17 @@ def test_all_power_is_absorbed_at_the_rim_of_the_powder(place):
     assert not load[:, :, 81:].any()  # the powder ends at x = 80
 
 
+@pytest.mark.parametrize("radius", [CELL / 3, CELL / 8, CELL / 100])
+@pytest.mark.parametrize("place", [(0.0, 0.0), (1e-5, 2.5e-5), (2.6e-5, -2e-3), (3e-3, 2.8e-3)])
+def test_a_beam_narrower_than_a_cell_is_not_lost_between_their_middles(radius, place):
+    """Layers built as one have such cells; at most its own and those that it touches are heated."""
+    beam, _ = aimed((0.0, 1e-5), standing(place), OPTICS._replace(radius=radius))
+    load = loads(beam)
+    assert load.sum() == pytest.approx(180, rel=1e-13)
+    heated = np.argwhere(load > 0)[:, :0:-1] * CELL + OPTICS.origin
+    assert np.abs(heated - place).max() <= 1.5 * CELL * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("parts", [2, 4])
 def test_cells_finer_than_a_layer(parts):
     """Two cells per layer: half the power in each, the middle nodes get both shares."""
