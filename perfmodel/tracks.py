@@ -116,38 +116,30 @@ def melt_kernels(run: TrackRun, job: str) -> Iterator[Kernel]:
 
 
 def grain_kernels(job: TrackJob) -> Iterator[Kernel]:
-    """Of a step of the phase field: grains above which liquid is undercooled by the same amount."""
+    """The phase field of grains above which liquid is undercooled by the same amount."""
     store, rows, faces = growing(job)
     law, dtype = job.phase_field, store.pool.eta.dtype
     valid = np.full((len(rows), 3), phase_field.SIDE)
     shape = (len(rows), phase_field.ROOM)
-    inside = np.zeros((phase_field.SIDE + 2,) * 3, bool)
+    inside = np.zeros((phase_field.WIDE,) * 3, bool)
     inside[1:-1, 1:-1, 1:-1] = True
     rate = float(mobility(law, UNDERCOOLED)) * law.barrier * job.grains.step
     rates = np.where(inside.ravel(), rate, 0.0).astype(dtype) * np.ones(shape, dtype)
-    melting, least = np.zeros(shape, dtype), np.zeros(len(rows), dtype)
+    heat = rates, np.zeros(shape, dtype)
     numbers, none = constants(law, job.grains, DTYPES[law.precision]), np.zeros(0, dtype)
-
-    def update() -> None:
-        phase_field.advance(store.pool, rows, numbers, rates, melting, none)
+    around = phase_field.Around(faces.neighbours, valid, faces(), np.zeros(len(rows), dtype))
 
     def step() -> None:
-        while not phase_field.fill_ghosts(
-            store.pool, rows, faces.neighbours, valid, faces(), least
-        ):
+        while not phase_field.advance(store.pool, rows, around, numbers, heat, none):
             store.enlarge()
-        update()
 
     for _ in range(GROWN_STEPS):
         step()
     alive = int(store.pool.count[rows].sum())
     each = alive / len(rows)
     layout = f"{WINDOW}^3 cells, {each:.1f} order parameters a block"
-    count = alive * grains_work.CELLS
-    item = np.dtype(dtype).itemsize
-    work = grains_work.advance(each, item)
-    yield Kernel("phase field", layout, update, count, work)
-    yield Kernel("phase field and its ghosts", layout, step, count, work + grains_work.ghosts(item))
+    yield Kernel("phase field", layout, step, alive * phase_field.CELLS,
+                 grains_work.advance(each, np.dtype(dtype).itemsize))
 
 
 def growing(job: TrackJob) -> tuple[Store, np.ndarray, FaceExchange]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from partsim.grains.blocks import Grid
-from partsim.grains.kernels import FACE, Faces, pack_faces
+from partsim.grains.kernels import SQUARE, Faces, pack_faces
 from partsim.grains.store import Store
 
 BLOCKS, FACES = 1, 2  # tags of messages
@@ -29,7 +29,7 @@ def opposite(direction: np.ndarray) -> np.ndarray:
 class FaceExchange:
     """Faces that alive blocks need of blocks on other ranks, in one order on both sides.
 
-    neighbours  (n, 6)  of the alive rows of this rank, as kernels.fill_ghosts wants them
+    neighbours  (n, 6)  of the alive rows of this rank, as in kernels.Around
     """
 
     def __init__(self, comm, grid: Grid, store: Store, alive: np.ndarray, owner: dict) -> None:
@@ -79,7 +79,7 @@ class FaceExchange:
         pool = self.store.pool
         most = int(pool.count[rows].sum())
         faces = Faces(np.zeros(len(rows) + 1, np.int64), np.zeros(most, np.int64),
-                      np.zeros((most, FACE), pool.eta.dtype))
+                      np.zeros((most, SQUARE), pool.eta.dtype))
         used = pack_faces(pool, rows, directions, faces)
         return Faces(faces.starts, faces.labels[:used], faces.values[:used])
 
@@ -90,5 +90,5 @@ class FaceExchange:
         return Faces(
             np.concatenate([*starts, offsets[-1:]]).astype(np.int64),
             np.concatenate([np.zeros(0, np.int64), *(part.labels for part in parts)]),
-            np.concatenate([np.zeros((0, FACE), dtype), *(part.values for part in parts)]),
+            np.concatenate([np.zeros((0, SQUARE), dtype), *(part.values for part in parts)]),
         )

@@ -10,7 +10,7 @@ from numba import njit
 
 from partsim.grains.chance import uniform
 from partsim.grains.kernels import (
-    FREE, NO_SLOT, SIDE, THROWN, THROWN_SOLID, WIDE, find, insert, largest, remove,
+    FREE, NO_SLOT, SIDE, THROWN, THROWN_SOLID, WIDE, find, insert, largest, measure_row, remove,
 )
 from partsim.growjob import Nucleation
 
@@ -117,8 +117,8 @@ def nucleate(pool, rows, corners, heat, chance, step):
                     x, y, z = corners[n, 0] + i, corners[n, 1] + j, corners[n, 2] + k
                     number = (z * chance.cells[1] + y) * chance.cells[2] + x
                     if strikes(chance, np.float64(kelvin[cell]), step, number):
-                        seed_cell(pool, rows[n], cell, label_of(chance, step, number),
-                                  chance.in_solid)
+                        seed_cell(pool, rows[n], (k * SIDE + j) * SIDE + i,
+                                  label_of(chance, step, number), chance.in_solid)
 
 
 @njit(cache=True)
@@ -136,8 +136,9 @@ def seed_cell(pool, row, cell, label, in_solid):
         place = insert(pool, row, label)
     assert pool.tally[FREE] >= 0 and place >= 0
     for slot in range(pool.count[row]):
-        pool.eta[pool.places[row, slot], cell] = 0
-    pool.eta[place, cell] = 1
+        pool.eta[pool.half[row], pool.places[row, slot], cell] = 0
+    pool.eta[pool.half[row], place, cell] = 1
+    measure_row(pool, row)
     pool.tally[THROWN] += 1
     pool.tally[THROWN_SOLID] += solid
 
@@ -147,7 +148,7 @@ def weakest(pool, row):
     """Slot of the order parameter whose largest value is the smallest of the row."""
     found, least = 0, np.inf
     for slot in range(pool.count[row]):
-        value = pool.eta[pool.places[row, slot]].max()
+        value = pool.eta[pool.half[row], pool.places[row, slot]].max()
         if value < least:
             found, least = slot, value
     return found

@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from partsim.grains import kernels, nucleation, sampling
 from partsim.grains.blocks import FIXED_WEIGHT, NEW_WEIGHT, Grid, deal
 from partsim.grains.exchange import FaceExchange, move_blocks
-from partsim.grains.kernels import DROPPED, ROOM, SIDE, THROWN, THROWN_SOLID, Law
+from partsim.grains.kernels import DROPPED, ROOM, SIDE, THROWN, THROWN_SOLID, Around, Law
 from partsim.grains.nucleation import SOLID, Chance
 from partsim.grains.store import Store
 from partsim.grains.temperature import TrackTemperature
@@ -131,12 +131,11 @@ class PhaseFieldLaw:
         sampling.temperatures(self.before, self.after, np.float32(weight), self.kelvin)
         largest = sampling.mobilities(self.kelvin, self.rates, self.mobility, self.melting)
         least = law.cutoff / (3 * np.maximum(largest, 1e-30) * law.gradient)
-        faces = self.exchange()
-        while not kernels.fill_ghosts(store.pool, self.rows, self.exchange.neighbours, self.valid,
-                                      faces, least):
-            store.enlarge()
+        around = Around(self.exchange.neighbours, self.valid, self.exchange(), least)
         change = np.zeros(len(self.rows) if measured else 0, self.dtype)
-        kernels.advance(store.pool, self.rows, law, self.mobility, self.melting, change)
+        while not kernels.advance(store.pool, self.rows, around, law,
+                                  (self.mobility, self.melting), change):
+            store.enlarge()
         if self.chance is not None:
             store.reserve(SPARE)
             nucleation.nucleate(store.pool, self.rows, self.corners,

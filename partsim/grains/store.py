@@ -3,9 +3,12 @@
 import numpy as np
 
 from partsim.errors import UserError
-from partsim.grains.kernels import FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert
+from partsim.grains.kernels import CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, measure_row
 
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+PER_ROW = ("labels", "places", "kept", "count", "half")
 
 
 class Store:
@@ -16,9 +19,12 @@ class Store:
         self.spare = list(range(rows))[::-1]
         self.melted = np.zeros((rows, ROOM), bool)
         self.pool = Pool(
-            np.zeros((capacity, ROOM), dtype), np.arange(capacity, dtype=np.int32)[::-1].copy(),
-            np.zeros((rows, slots), np.int64), np.zeros((rows, slots), np.int32),
-            np.zeros(rows, np.int32), np.array([capacity - 1, 0, 0, 0]),
+            np.zeros((2, capacity, CELLS), dtype),
+            np.arange(capacity, dtype=np.int32)[::-1].copy(), np.zeros((rows, slots), np.int64),
+            np.zeros((rows, slots), np.int32), np.zeros((2, capacity, 6), dtype),
+            np.zeros((rows, slots), np.int32),
+            np.zeros(rows, np.int32), np.zeros(rows, np.int64), np.array([capacity, 0, 0, 0]),
+            np.zeros((slots, ROOM), dtype),
         )
 
     def blocks(self) -> list[int]:
@@ -54,14 +60,16 @@ class Store:
         """Doubles the room for order parameters."""
         pool = self.pool
         old = len(pool.free)
-        assert pool.tally[FREE] < old
+        assert pool.tally[FREE] <= old
         free = np.concatenate([
             pool.free[:pool.tally[FREE]], np.arange(old, 2 * old), np.zeros_like(pool.free)
         ])[:2 * old].astype(np.int32)
         pool.tally[FREE] += old
-        eta = np.zeros((2 * old, ROOM), pool.eta.dtype)
-        eta[:old] = pool.eta
-        self.pool = pool._replace(eta=eta, free=free)
+        eta = np.zeros((2, 2 * old, CELLS), pool.eta.dtype)
+        eta[:, :old] = pool.eta
+        tops = np.zeros((2, 2 * old, 6), pool.eta.dtype)
+        tops[:, :old] = pool.tops
+        self.pool = pool._replace(eta=eta, tops=tops, free=free)
 
     def reserve(self, places: int) -> None:
         """Room for at least so many more order parameters."""
@@ -74,7 +82,7 @@ class Store:
         pool = self.pool
         counts = pool.count[rows]
         labels = [pool.labels[row, :n] for row, n in zip(rows, counts)]
-        eta = [pool.eta[pool.places[row, :n]] for row, n in zip(rows, counts)]
+        eta = [pool.eta[pool.half[row], pool.places[row, :n]] for row, n in zip(rows, counts)]
         parcel = (np.array(blocks), counts, np.concatenate(labels), np.concatenate(eta),
                   self.melted[rows])
         for block in blocks:
@@ -93,7 +101,8 @@ class Store:
             for entry in range(end - count, end):
                 place = insert(self.pool, row, labels[entry])
                 assert place > NO_PLACE and place != NO_SLOT
-                self.pool.eta[place] = eta[entry]
+                self.pool.eta[self.pool.half[row], place] = eta[entry]
+            measure_row(self.pool, row)
 
     def _empty(self, row: int) -> None:
         pool = self.pool
@@ -107,7 +116,7 @@ class Store:
         self.spare = list(range(rows, 2 * rows))[::-1]
         double = {
             name: np.concatenate([array, np.zeros_like(array)])
-            for name, array in self.pool._asdict().items() if name in ("labels", "places", "count")
+            for name, array in self.pool._asdict().items() if name in PER_ROW
         }
         self.pool = self.pool._replace(**double)
         self.melted = np.concatenate([self.melted, np.zeros_like(self.melted)])

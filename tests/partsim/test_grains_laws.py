@@ -31,8 +31,8 @@ def field(law, label, shape):
     for block, row in law.store.row_of.items():
         for slot in range(pool.count[row]):
             if pool.labels[row, slot] == label:
-                values = pool.eta[pool.places[row, slot]].reshape(10, 10, 10)
-                whole[law.grid.cut(block)] = values[1:-1, 1:-1, 1:-1]
+                values = pool.eta[pool.half[row], pool.places[row, slot]]
+                whole[law.grid.cut(block)] = values.reshape(8, 8, 8)
     return whole[tuple(slice(0, n) for n in shape)]
 
 
