@@ -206,7 +206,7 @@ def put_ghosts(face, direction, wide):
 
 @njit(cache=True)
 def put_neighbour(cells, direction, wide):
-    """The ghosts of wide (1000,) towards `direction` = the layer of cells (512,) that it touches."""
+    """The ghosts of wide (1000,) towards `direction` = the layer of cells (512,) beyond."""
     if direction == 0:
         to, of = wide[PLANE + WIDE:], cells[SIDE - 1:]
         for k in range(SIDE):
@@ -265,8 +265,8 @@ def rows_top(cells, first, stride, count):
 
 @njit(cache=True)
 def measure(cells, tops):
-    """tops (6,) = largest value in each of the six outer layers of cells (512,); returns the largest
-    of all cells."""
+    """tops (6,) = largest value in each of the six outer layers of cells (512,); the largest of all
+    is returned."""
     lines = rows_top(cells, 0, SIDE, SQUARE)
     tops[0], tops[1] = lines[0], lines[7]
     tops[2] = max(rows_top(cells, 0, SQUARE, SIDE))

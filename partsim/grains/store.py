@@ -3,7 +3,9 @@
 import numpy as np
 
 from partsim.errors import UserError
-from partsim.grains.kernels import CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, measure_row
+from partsim.grains.kernels import (
+    CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, measure_row,
+)
 
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
