@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
-from partsim import trackjob
+from partsim import study, trackjob
+from partsim.crops.cropfile import FORMAT, read
+from partsim.crops.grainfile import read_block
+from partsim.crops.request import summary
 from partsim.errors import UserError
 from partsim.info import describe_job, described, measured, read_json, series
 from partsim.job import MaterialChoice
@@ -90,12 +94,15 @@ def describe_summary(path: Path) -> dict[str, Any]:
 
 
 def describe_toml(path: Path) -> dict[str, Any]:
-    """A job has a section part, one of the track scale a section track, a material neither."""
+    """A job has a section part, one of the track scale a section track, a study cases, a material
+    none of these."""
     tables = parse_toml(read_text(path, "file"), f"file {path}")
     if "part" in tables:
         return describe_job(path)
     if "track" in tables:
         return describe_track(path)
+    if "cases" in tables:
+        return {"study": described(study.load(path))}
     return {"material": described(material.load(MaterialChoice(file=str(path.absolute()))))}
 
 
@@ -106,6 +113,29 @@ def describe_track(path: Path) -> dict[str, Any]:
     check(job, alloy)
     inputs = {name: described(getattr(job, name)) for name in TrackInputs.model_fields}
     return {"job": str(path), "inputs": inputs, "alloy": described(alloy)}
+
+
+def describe_arrays(path: Path) -> dict[str, Any]:
+    """Crops, or grains."""
+    try:
+        with h5py.File(path, "r") as file:
+            crops, grains = file.attrs.get("format") == FORMAT, "grain" in file
+    except (OSError, RuntimeError) as problem:
+        raise UserError(f"{path} is cut short, damaged or not HDF5") from problem
+    if crops:
+        return summary(read(path), path)
+    if not grains:
+        raise UserError(f"{path} holds neither crops nor grains")
+    head, grain, orientations, melted = read_block(path)
+    units = {"cell": "m", "power": "W", "absorbed_power": "W", "speed": "m/s",
+             "initial_temperature": "K"}
+    return {
+        **{name: measured(getattr(head, name), unit) for name, unit in units.items()},
+        "seed": head.seed,
+        "cells": list(grain.shape[::-1]),
+        "grains": len(orientations),
+        "melted_share": None if melted is None else float(melted.mean()),
+    }
 
 
 def describe_log(path: Path) -> dict[str, Any]:
@@ -130,6 +160,7 @@ def describe_table(path: Path) -> dict[str, Any]:
 KINDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".checkpoint.h5": describe_checkpoint,
     "temperature.h5": describe_temperature,
+    ".h5": describe_arrays,
     ".hdf": describe_fields,
     ".series": describe_series,
     "summary.json": describe_summary,
