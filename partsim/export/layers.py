@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from partsim.errors import UserError
-from partsim.job import parse
+from partsim.job import Inputs
 from partsim.output.shared_file import explained
 from partsim.output.slices import Snapshot
+from partsim.schema import parse_toml, validate
 
 PHASES = ("alpha_stable", "martensite", "beta")
 COLUMNS = ("layer", "height", "volume", *PHASES)
@@ -26,7 +27,7 @@ def layer_means(snapshot: Path) -> dict[str, np.ndarray]:
     top. Raises UserError if the file is no snapshot or has no such cells.
     """
     with Snapshot(snapshot) as file:
-        thickness = parse(file.header["job"], snapshot).layers.thickness
+        thickness = layer_thickness(file.header["job"], snapshot)
         centre, edge = cells_of(file)
         low, high = np.array(file.header["part"])
         inside = ((centre > low) & (centre < high)).all(axis=1)
@@ -35,6 +36,11 @@ def layer_means(snapshot: Path) -> dict[str, np.ndarray]:
             raise UserError(f"{snapshot} has no consolidated cells of the part")
         values = {name: file.cell_means(name)[counted] for name in PHASES}
     return binned(centre[counted, 2], edge[counted], values, thickness)
+
+
+def layer_thickness(job: str, snapshot: Path) -> float:
+    """m, from the job's text alone: the files that it names may be elsewhere by now."""
+    return validate(Inputs, parse_toml(job, f"job of {snapshot}")).layers.thickness
 
 
 def binned(
