@@ -1,5 +1,6 @@
 """The part-scale loop: for each layer the heat of scan and cool-down, and the phases."""
 
+from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
@@ -7,7 +8,7 @@ from time import perf_counter
 from . import parallel
 from .clock import Clock
 from .errors import UserError
-from .grouped_scan import GroupedScan
+from .grouped_scan import GroupedScan, energy_share
 from .grouping import grouped
 from .job import Job, parse
 from .jobcheck import check, longest_explicit_step
@@ -24,6 +25,9 @@ from .thermal.explicit import Explicit
 from .thermal.source import Optics
 from .thermal.superstep import SuperStep
 from .timers import Timers
+
+
+LARGEST_MISS = 0.02  # of the energy of single layers, by a group of them
 
 
 class Build:
@@ -275,14 +279,24 @@ class Build:
 def run(job: Job, folder: Path) -> None:
     """Builds the part of a checked job; results go to `folder`."""
     build = Build(job, parallel.world(), folder)
-    layer, share = shape.thinnest(job, build.part)
-    if share > 0:
-        parallel.rank_print(
-            build.comm, f"warning: {100 * share:.2g} % of layer {layer} is narrower than "
-            f"mesh.cell = {job.mesh.cell:g} m, a wall that the mesh does not resolve",
-        )
+    for warning in warnings(build):
+        parallel.rank_print(build.comm, f"warning: {warning}")
     build.start()
     build.go()
+
+
+def warnings(build: Build) -> Iterator[str]:
+    """What the job asks for and the computation does not resolve."""
+    job = build.resolved
+    layer, share = shape.thinnest(job, build.part)
+    if share > 0:
+        yield (f"{100 * share:.2g} % of layer {layer} is narrower than mesh.cell = "
+               f"{job.mesh.cell:g} m, a wall that the mesh does not resolve")
+    if job.layers.group > 1:
+        share = energy_share(job, build.job)
+        if abs(share - 1) > LARGEST_MISS:
+            yield (f"layers.group = {job.layers.group} brings {share:.3g} of the energy of the "
+                   f"single layers: lines {build.job.scan.hatch:g} m apart do not fill the part")
 
 
 def resume(source: Path, folder: Path | None = None) -> None:

@@ -13,11 +13,28 @@ import numpy as np
 
 from .estimate.patch import Effects
 from .fields import HISTORY_FIELDS
+from .job import Job
 from .mesh.nodes import key_point
 from .part.section import covered
-from .part.shape import Shape
+from .part.shape import Shape, load
+from .part.strategy import layer_paths
 from .phase.integrate import initial
 from .site import Site
+
+
+def energy_share(single: Job, group: Job) -> float:
+    """Energy of the first group's paths over that of the single layers that it stands for.
+
+    Not 1 where the part is so narrow that its lines do not come out in whole groups.
+    """
+    n, first = single.layers.group, group.layers.start
+
+    def energy(job: Job, layers: range) -> float:
+        shape = load(job)
+        return fsum(path.energy() for layer in layers for path in layer_paths(job, shape, layer))
+
+    singles = range((first - 1) * n + 1, first * n + 1)
+    return energy(group, range(first, first + 1)) / energy(single, singles)
 
 
 class GroupedScan:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from partsim.build import Build
+from partsim.build import Build, warnings
 from partsim.errors import UserError
 from partsim.estimate.patch import Effect, Effects
 from partsim.grouped_scan import touched
@@ -130,3 +130,11 @@ def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
     first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
     again = resume_build(comm, first, shared_tmp / "again")
     assert_same_bits(stored(again), stored(build))
+
+
+@pytest.mark.parametrize("hatch, told", [("0.1 mm", ""), ("0.27 mm", "brings 0.667 of the energy")])
+def test_groups_whose_lines_do_not_fill_the_part_are_told(comm, shared_tmp, hatch, told):
+    """0.8 mm take 8 lines and 4 of two layers, or 3 lines and 1 in place of 1.5."""
+    job = build_job(GROUPED, {"scan.hatch": hatch})
+    found = list(warnings(Build(job, comm, shared_tmp)))
+    assert len(found) == bool(told) and all(told in line for line in found)
