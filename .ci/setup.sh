@@ -164,6 +164,10 @@ if [ "$(built_for)" != "$petsc $PETSC_DIR ${PETSC_ARCH:-}" ]; then
         refuse "petsc4py $petsc did not build against PETSC_DIR = $PETSC_DIR, see above"
 fi
 
+# orix compiles and keeps kernels when it is first imported: ranks that do so at once may crash
+say "kernels of orix"
+quietly $venv -W ignore -c 'import orix.quaternion' || refuse "orix cannot be imported, see above"
+
 say "two ranks"
 $mpirun -n 2 $venv -c 'from mpi4py import MPI; from petsc4py import PETSc
 raise SystemExit(not PETSc.COMM_WORLD.size == MPI.COMM_WORLD.size == 2)' ||

@@ -11,7 +11,9 @@ from partsim.grains import kernels as phase_field
 from partsim.grains import work as grains_work
 from partsim.grains.blocks import Grid
 from partsim.grains.exchange import FaceExchange
+from partsim.grains.ghosts import Around
 from partsim.grains.phasefield import DTYPES, constants, mobility
+from partsim.grains.pool import CELLS, ROOM, SIDE, WIDE
 from partsim.grains.store import Store
 from partsim.grains.voronoi import voronoi
 from partsim.meltpool import alloy as alloys
@@ -119,15 +121,15 @@ def grain_kernels(job: TrackJob) -> Iterator[Kernel]:
     """The phase field of grains above which liquid is undercooled by the same amount."""
     store, rows, faces = growing(job)
     law, dtype = job.phase_field, store.pool.eta.dtype
-    valid = np.full((len(rows), 3), phase_field.SIDE)
-    shape = (len(rows), phase_field.ROOM)
-    inside = np.zeros((phase_field.WIDE,) * 3, bool)
+    valid = np.full((len(rows), 3), SIDE)
+    shape = (len(rows), ROOM)
+    inside = np.zeros((WIDE,) * 3, bool)
     inside[1:-1, 1:-1, 1:-1] = True
     rate = float(mobility(law, UNDERCOOLED)) * law.barrier * job.grains.step
     rates = np.where(inside.ravel(), rate, 0.0).astype(dtype) * np.ones(shape, dtype)
     heat = rates, np.zeros(shape, dtype)
     numbers, none = constants(law, job.grains, DTYPES[law.precision]), np.zeros(0, dtype)
-    around = phase_field.Around(faces.neighbours, valid, faces(), np.zeros(len(rows), dtype))
+    around = Around(faces.neighbours, valid, faces(), np.zeros(len(rows), dtype))
 
     def step() -> None:
         while not phase_field.advance(store.pool, rows, around, numbers, heat, none):
@@ -138,7 +140,7 @@ def grain_kernels(job: TrackJob) -> Iterator[Kernel]:
     alive = int(store.pool.count[rows].sum())
     each = alive / len(rows)
     layout = f"{WINDOW}^3 cells, {each:.1f} order parameters a block"
-    yield Kernel("phase field", layout, step, alive * phase_field.CELLS,
+    yield Kernel("phase field", layout, step, alive * CELLS,
                  grains_work.advance(each, np.dtype(dtype).itemsize))
 
 

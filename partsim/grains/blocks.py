@@ -12,7 +12,7 @@ so that only what is liquid, undercooled liquid or next to them ever changes.
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from partsim.grains.kernels import BORDER, SIDE
+from partsim.grains.pool import BORDER, SIDE
 
 NEW_WEIGHT = 12  # order parameters of a block that nobody has counted yet
 FIXED_WEIGHT = 6  # work per block, in order parameters

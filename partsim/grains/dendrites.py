@@ -12,7 +12,7 @@ import numpy as np
 
 from partsim.grains import octahedra, sampling
 from partsim.grains.blocks import FIXED_WEIGHT, Grid, deal
-from partsim.grains.kernels import SIDE, THROWN, THROWN_SOLID
+from partsim.grains.pool import SIDE, THROWN, THROWN_SOLID
 from partsim.grains.nucleation import Chance
 from partsim.grains.octahedra import CELLS, LIQUID, NEIGHBOURS, State
 from partsim.grains.orientations import matrices, quaternions

@@ -3,7 +3,8 @@
 import numpy as np
 
 from partsim.grains.blocks import Grid
-from partsim.grains.kernels import SQUARE, Faces, pack_faces
+from partsim.grains.ghosts import Faces, pack_faces
+from partsim.grains.pool import SQUARE
 from partsim.grains.store import Store
 
 BLOCKS, FACES = 1, 2  # tags of messages

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from partsim.grains.chance import uniform
-from partsim.grains.kernels import (
+from partsim.grains.pool import (
     FREE, NO_SLOT, SIDE, THROWN, THROWN_SOLID, WIDE, find, insert, largest, measure_row, remove,
 )
 from partsim.growjob import Nucleation

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from partsim.grains.kernels import SIDE, THROWN, THROWN_SOLID, WIDE
+from partsim.grains.pool import SIDE, THROWN, THROWN_SOLID, WIDE
 from partsim.grains.nucleation import label_of, strikes
 
 CELLS = SIDE**3

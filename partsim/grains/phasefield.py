@@ -15,8 +15,12 @@ from scipy.optimize import minimize_scalar
 from partsim.grains import kernels, nucleation, sampling
 from partsim.grains.blocks import FIXED_WEIGHT, NEW_WEIGHT, Grid, deal
 from partsim.grains.exchange import FaceExchange, move_blocks
-from partsim.grains.kernels import DROPPED, ROOM, SIDE, THROWN, THROWN_SOLID, Around, Law
+from partsim.grains.ghosts import Around
+from partsim.grains.kernels import Law
 from partsim.grains.nucleation import SOLID, Chance
+from partsim.grains.pool import (
+    DROPPED, ROOM, SIDE, THROWN, THROWN_SOLID, mark_liquid, winners,
+)
 from partsim.grains.store import Store
 from partsim.grains.temperature import TrackTemperature
 from partsim.growjob import Grains, PhaseField
@@ -148,9 +152,7 @@ class PhaseFieldLaw:
         """Tells all ranks which of the alive blocks are at rest now; after a measured step."""
         labels = np.empty((SIDE, SIDE, SIDE), np.int64)
         pool = self.store.pool
-        least = [
-            kernels.winners(pool, row, valid, labels) for row, valid in zip(self.rows, self.valid)
-        ]
+        least = [winners(pool, row, valid, labels) for row, valid in zip(self.rows, self.valid)]
         told = self.comm.allgather((self.own, pool.count[self.rows], least, self.change))
         for blocks, counts, smallest, change in told:
             self.weight.update(zip(blocks.tolist(), counts.tolist()))
@@ -173,8 +175,8 @@ class PhaseFieldLaw:
                 labels = np.full((SIDE, SIDE, SIDE), -1, np.int64)
                 row = self.store.row_of[block]
                 valid = self.grid.valid_of([block])[0]
-                kernels.winners(self.store.pool, row, valid, labels)
-                kernels.mark_liquid(self.store.pool, row, valid, labels)
+                winners(self.store.pool, row, valid, labels)
+                mark_liquid(self.store.pool, row, valid, labels)
                 melted = self.store.melted[row].reshape((SIDE + 2,) * 3)[1:-1, 1:-1, 1:-1]
                 found.append((block, labels, melted.copy()))
         self.tally += np.array(self.comm.allgather(self.store.pool.tally)).sum(axis=0)

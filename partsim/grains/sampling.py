@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from partsim.fastmath import exp
-from partsim.grains.kernels import ROOM, SIDE, WIDE
+from partsim.grains.pool import ROOM, SIDE, WIDE
 
 COLDEST = 100.0  # K
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from partsim.errors import UserError
-from partsim.grains.kernels import (
+from partsim.grains.pool import (
     CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, measure_row,
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 from partsim.errors import UserError
 from partsim.grains import sampling
 from partsim.grains.blocks import Grid
-from partsim.grains.kernels import ROOM
+from partsim.grains.pool import ROOM
 from partsim.schema import require
 
 FORMAT = "partsim temperature 1"

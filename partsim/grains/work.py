@@ -4,7 +4,8 @@ A degree of freedom is an order parameter in a cell of a block of 8^3. The loops
 from the first cell to the last, ghosts between them too; test_grains_work.py counts their flops.
 """
 
-from partsim.grains.kernels import CELLS, ROOM, SQUARE, START, STOP
+from partsim.grains.kernels import START, STOP
+from partsim.grains.pool import CELLS, ROOM, SQUARE
 from partsim.work import Work
 
 INTERACTION = 2  # flops of the sum of squares for an order parameter,

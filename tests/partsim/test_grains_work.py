@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from partsim.grains import kernels, work
-from partsim.grains.kernels import BORDER, ROOM, Around, Faces, Law
+from partsim.grains.ghosts import Around, Faces
+from partsim.grains.kernels import Law
+from partsim.grains.pool import BORDER, ROOM
 from partsim.grains.store import Store
 from tests.counting import counted, counting
 

@@ -1,0 +1,254 @@
+"""Blocks with the ghosts that their neighbours fill, and the order parameters that come in."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from partsim.grains.pool import (
+    BORDER, CELLS, DROPPED, NO_PLACE, NO_SLOT, PLANE, SIDE, SQUARE, WIDE, copy_row, find, insert,
+)
+
+
+class Faces(NamedTuple):
+    """Faces of blocks that other ranks hold: face f has the entries starts[f] to starts[f + 1].
+
+    starts (n + 1,), labels (entries,) rising in each face, values (entries, 64)
+    """
+
+    starts: np.ndarray
+    labels: np.ndarray
+    values: np.ndarray
+
+
+class Around(NamedTuple):
+    """What surrounds the blocks of a step.
+
+    neighbours  (n, 6)  row of the neighbour towards -x, +x, -y, +y, -z, +z, BORDER, or -2 - number
+                        of a remote face
+    valid       (n, 3)  cells of the metal along x, y, z
+    faces       of other ranks
+    least       (n,)    largest tail that cannot raise an eta of a block to the cutoff in this step
+    """
+
+    neighbours: np.ndarray
+    valid: np.ndarray
+    faces: Faces
+    least: np.ndarray
+
+
+@njit(cache=True)
+def widen(cells, wide):
+    """The cells (512,) inside of wide (1000,)."""
+    to = wide[PLANE + WIDE + 1:]
+    for k in range(SIDE):
+        for j in range(SIDE):
+            copy_row(to, k * PLANE + j * WIDE, cells, (k * SIDE + j) * SIDE)
+
+
+@njit(cache=True)
+def narrow(wide, cells):
+    """cells (512,) = the inside of wide (1000,)."""
+    of = wide[PLANE + WIDE + 1:]
+    for k in range(SIDE):
+        for j in range(SIDE):
+            copy_row(cells, (k * SIDE + j) * SIDE, of, k * PLANE + j * WIDE)
+
+
+@njit(cache=True)
+def take_face(cells, direction, face):
+    """face (64,) = the layer of a block that its neighbour towards `direction` touches."""
+    axis, layer = direction // 2, 0 if direction % 2 == 0 else SIDE - 1
+    if axis == 0:
+        of = cells[layer:]
+        for n in range(SQUARE):
+            face[n] = of[n * SIDE]
+    elif axis == 1:
+        of = cells[layer * SIDE:]
+        for n in range(SIDE):
+            copy_row(face, n * SIDE, of, n * SQUARE)
+    else:
+        of = cells[layer * SQUARE:]
+        for n in range(SIDE):
+            copy_row(face, n * SIDE, of, n * SIDE)
+
+
+@njit(cache=True)
+def put_ghosts(face, direction, wide):
+    """The ghosts of wide (1000,) towards `direction` = face (64,)."""
+    axis, ghost = direction // 2, 0 if direction % 2 == 0 else SIDE + 1
+    if axis == 0:
+        to = wide[PLANE + WIDE + ghost:]
+        for k in range(SIDE):
+            for j in range(SIDE):
+                to[k * PLANE + j * WIDE] = face[k * SIDE + j]
+    elif axis == 1:
+        to = wide[PLANE + ghost * WIDE + 1:]
+        for k in range(SIDE):
+            copy_row(to, k * PLANE, face, k * SIDE)
+    else:
+        to = wide[ghost * PLANE + WIDE + 1:]
+        for j in range(SIDE):
+            copy_row(to, j * WIDE, face, j * SIDE)
+
+
+@njit(cache=True)
+def put_neighbour(cells, direction, wide):
+    """The ghosts of wide (1000,) towards `direction` = the layer of cells (512,) beyond."""
+    if direction == 0:
+        to, of = wide[PLANE + WIDE:], cells[SIDE - 1:]
+        for k in range(SIDE):
+            for j in range(SIDE):
+                to[k * PLANE + j * WIDE] = of[(k * SIDE + j) * SIDE]
+    elif direction == 1:
+        to, of = wide[PLANE + WIDE + SIDE + 1:], cells
+        for k in range(SIDE):
+            for j in range(SIDE):
+                to[k * PLANE + j * WIDE] = of[(k * SIDE + j) * SIDE]
+    elif direction < 4:
+        to = wide[PLANE + 1:] if direction == 2 else wide[PLANE + (SIDE + 1) * WIDE + 1:]
+        of = cells[SQUARE - SIDE:] if direction == 2 else cells
+        for k in range(SIDE):
+            copy_row(to, k * PLANE, of, k * SQUARE)
+    else:
+        to = wide[WIDE + 1:] if direction == 4 else wide[(SIDE + 1) * PLANE + WIDE + 1:]
+        of = cells[CELLS - SQUARE:] if direction == 4 else cells
+        for j in range(SIDE):
+            copy_row(to, j * WIDE, of, j * SIDE)
+
+
+@njit(cache=True)
+def clear_ghosts(direction, wide):
+    """The ghosts of wide (1000,) towards `direction` = 0."""
+    stride = (1, WIDE, PLANE)[direction // 2]
+    u, v = ((WIDE, PLANE), (1, PLANE), (1, WIDE))[direction // 2]
+    ghost = 0 if direction % 2 == 0 else (SIDE + 1) * stride
+    for a in range(1, SIDE + 1):
+        for b in range(1, SIDE + 1):
+            wide[ghost + a * u + b * v] = 0
+
+
+@njit(cache=True)
+def mirror(wide, direction, valid):
+    """No flux where the metal ends after `valid` cells: ghosts equal the cells before them."""
+    stride = (1, WIDE, PLANE)[direction // 2]
+    u, v = ((WIDE, PLANE), (1, PLANE), (1, WIDE))[direction // 2]
+    layer, ghost = (valid, valid + 1) if direction % 2 else (1, 0)
+    for a in range(1, SIDE + 1):
+        for b in range(1, SIDE + 1):
+            wide[ghost * stride + a * u + b * v] = wide[layer * stride + a * u + b * v]
+
+
+@njit(cache=True)
+def let_in(pool, row, label):
+    """Gives a row a grain that comes from a neighbour; False if the pool is too small."""
+    if find(pool, row, label) != NO_SLOT:
+        return True
+    place = insert(pool, row, label)
+    if place == NO_SLOT:
+        pool.tally[DROPPED] += 1
+    return place != NO_PLACE
+
+
+@njit(cache=True)
+def newcomers(pool, row, other, direction, least):
+    """Lets in the grains of a neighbour whose tail at the face is at least `least`; False if the
+    pool is too small."""
+    own, tops = 0, pool.tops[pool.half[other]]
+    for slot in range(pool.count[other]):
+        label = pool.labels[other, slot]
+        while own < pool.count[row] and pool.labels[row, own] < label:
+            own += 1
+        if own < pool.count[row] and pool.labels[row, own] == label:
+            continue
+        top = tops[pool.places[other, slot], direction ^ 1]
+        if top >= least and not let_in(pool, row, label):
+            return False
+    return True
+
+
+@njit(cache=True)
+def remote_newcomers(pool, row, faces, number, least):
+    """The same for a neighbour on another rank."""
+    for entry in range(faces.starts[number], faces.starts[number + 1]):
+        top = faces.values[entry].max()
+        if top >= least and not let_in(pool, row, faces.labels[entry]):
+            return False
+    return True
+
+
+@njit(cache=True)
+def all_newcomers(pool, row, n, around):
+    """The same from all six neighbours of the n-th block."""
+    for d in range(6):
+        other, least = around.neighbours[n, d], around.least[n]
+        if other >= 0:
+            if not newcomers(pool, row, other, d, least):
+                return False
+        elif other != BORDER:
+            if not remote_newcomers(pool, row, around.faces, -2 - other, least):
+                return False
+    return True
+
+
+@njit(cache=True)
+def gather(pool, row, n, around):
+    """pool.scratch = the order parameters of the n-th block with their ghosts."""
+    values = pool.eta[pool.half[row]]
+    for slot in range(pool.count[row]):
+        widen(values[pool.places[row, slot]], pool.scratch[slot])
+    for d in range(6):
+        other = around.neighbours[n, d]
+        if other == BORDER:
+            for slot in range(pool.count[row]):
+                mirror(pool.scratch[slot], d, around.valid[n, d // 2])
+        elif other >= 0:
+            gather_from(pool, row, other, d)
+        else:
+            gather_remote(pool, row, around.faces, -2 - other, d)
+
+
+@njit(cache=True)
+def gather_from(pool, row, other, direction):
+    """Ghosts of all order parameters of a row from a neighbour on this rank."""
+    there, values = 0, pool.eta[pool.half[other]]
+    for slot in range(pool.count[row]):
+        label = pool.labels[row, slot]
+        while there < pool.count[other] and pool.labels[other, there] < label:
+            there += 1
+        if there < pool.count[other] and pool.labels[other, there] == label:
+            put_neighbour(values[pool.places[other, there]], direction, pool.scratch[slot])
+        else:
+            clear_ghosts(direction, pool.scratch[slot])
+
+
+@njit(cache=True)
+def gather_remote(pool, row, faces, number, direction):
+    """The same from a neighbour on another rank."""
+    there, end = faces.starts[number], faces.starts[number + 1]
+    for slot in range(pool.count[row]):
+        label = pool.labels[row, slot]
+        while there < end and faces.labels[there] < label:
+            there += 1
+        if there < end and faces.labels[there] == label:
+            put_ghosts(faces.values[there], direction, pool.scratch[slot])
+        else:
+            clear_ghosts(direction, pool.scratch[slot])
+
+
+@njit(cache=True)
+def pack_faces(pool, rows, directions, faces):
+    """Fills starts, labels, values with faces of rows that lie towards `directions`; how many."""
+    entry, face = 0, np.empty(SQUARE, pool.eta.dtype)
+    for n in range(len(rows)):
+        faces.starts[n] = entry
+        values = pool.eta[pool.half[rows[n]]]
+        for slot in range(pool.count[rows[n]]):
+            place = pool.places[rows[n], slot]
+            if pool.tops[pool.half[rows[n]], place, directions[n]] > 0:
+                take_face(values[place], directions[n], face)
+                faces.labels[entry] = pool.labels[rows[n], slot]
+                faces.values[entry] = face
+                entry += 1
+    faces.starts[len(rows)] = entry
+    return entry

@@ -1,0 +1,203 @@
+"""Order parameters alive in blocks of 8^3 cells: where they are kept.
+
+A block keeps 8^3 values [z, y, x], flat, of each of its order parameters, twice: a step reads one
+half and writes the other. Copies of a block with a layer of ghosts around it have 10^3.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+SIDE = 8
+SQUARE = SIDE * SIDE
+CELLS = SIDE * SQUARE
+WIDE = SIDE + 2
+PLANE = WIDE * WIDE
+ROOM = WIDE * PLANE
+BORDER = -1  # neighbour beyond the surface of the metal; below it: number of a remote face
+FREE, DROPPED, THROWN, THROWN_SOLID = range(4)  # of a tally
+NO_SLOT, NO_PLACE = -1, -2
+
+
+class Pool(NamedTuple):
+    """Order parameters of the blocks of a rank.
+
+    eta      (2, capacity, 512)  values
+    free     (capacity,)         places in eta that are not in use: the first tally[FREE] of them
+    labels   (rows, slots)       grain of each order parameter of a row, in rising order
+    places   (rows, slots)       where it is in eta
+    tops     (2, capacity, 6)    its largest value in the layer of cells towards -x, +x, ... +z
+    kept     (rows, slots)       whether it is not zero everywhere after the step at hand
+    count    (rows,)             order parameters of a row
+    half     (rows,)             0 or 1, which half of eta holds the present values
+    tally    (4,)                FREE, DROPPED, THROWN, THROWN_SOLID
+    scratch  (slots, 1000)       order parameters of one block with ghosts
+    """
+
+    eta: np.ndarray
+    free: np.ndarray
+    labels: np.ndarray
+    places: np.ndarray
+    tops: np.ndarray
+    kept: np.ndarray
+    count: np.ndarray
+    half: np.ndarray
+    tally: np.ndarray
+    scratch: np.ndarray
+
+
+@njit(cache=True)
+def slot_of(pool, row, label):
+    """The first slot of a row whose grain is not below `label`; the number of slots if none."""
+    low, high = 0, pool.count[row]
+    while low < high:
+        middle = (low + high) // 2
+        if pool.labels[row, middle] < label:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
+def find(pool, row, label):
+    """Place of a grain's order parameter in a row, NO_SLOT where it has none."""
+    slot = slot_of(pool, row, label)
+    found = slot < pool.count[row] and pool.labels[row, slot] == label
+    return pool.places[row, slot] if found else NO_SLOT
+
+
+@njit(cache=True)
+def insert(pool, row, label):
+    """Place of a new order parameter, zero everywhere; NO_SLOT or NO_PLACE where there is none."""
+    if pool.count[row] == pool.labels.shape[1]:
+        return NO_SLOT
+    if pool.tally[FREE] == 0:
+        return NO_PLACE
+    pool.tally[FREE] -= 1
+    place = pool.free[pool.tally[FREE]]
+    slot = slot_of(pool, row, label)
+    for later in range(pool.count[row], slot, -1):
+        pool.labels[row, later] = pool.labels[row, later - 1]
+        pool.places[row, later] = pool.places[row, later - 1]
+    pool.labels[row, slot] = label
+    pool.places[row, slot] = place
+    pool.count[row] += 1
+    pool.eta[pool.half[row], place] = 0
+    pool.tops[pool.half[row], place] = 0
+    return place
+
+
+@njit(cache=True)
+def remove(pool, row, slot):
+    """Takes an order parameter out of a row; the others keep their order."""
+    pool.free[pool.tally[FREE]] = pool.places[row, slot]
+    pool.tally[FREE] += 1
+    for later in range(slot + 1, pool.count[row]):
+        pool.labels[row, later - 1] = pool.labels[row, later]
+        pool.places[row, later - 1] = pool.places[row, later]
+    pool.count[row] -= 1
+
+
+@njit(cache=True, inline="always")
+def copy_row(target, at, source, start):
+    """Eight neighbours at once: loads before stores, so that they compile to one vector."""
+    a, b, c, d = source[start], source[start + 1], source[start + 2], source[start + 3]
+    e, f, g, h = source[start + 4], source[start + 5], source[start + 6], source[start + 7]
+    target[at], target[at + 1], target[at + 2], target[at + 3] = a, b, c, d
+    target[at + 4], target[at + 5], target[at + 6], target[at + 7] = e, f, g, h
+
+
+@njit(cache=True, inline="always")
+def rows_top(cells, first, stride, count):
+    """Largest values (8,) of `count` rows of eight that begin at `first`, `stride` apart."""
+    a, b, c, d = cells[first], cells[first + 1], cells[first + 2], cells[first + 3]
+    e, f, g, h = cells[first + 4], cells[first + 5], cells[first + 6], cells[first + 7]
+    for n in range(1, count):
+        row = cells[first + n * stride:]
+        a, b, c, d = max(a, row[0]), max(b, row[1]), max(c, row[2]), max(d, row[3])
+        e, f, g, h = max(e, row[4]), max(f, row[5]), max(g, row[6]), max(h, row[7])
+    return a, b, c, d, e, f, g, h
+
+
+@njit(cache=True)
+def measure(cells, tops):
+    """tops (6,) = largest value in each of the six outer layers of cells (512,); the largest of all
+    is returned."""
+    lines = rows_top(cells, 0, SIDE, SQUARE)
+    tops[0], tops[1] = lines[0], lines[7]
+    tops[2] = max(rows_top(cells, 0, SQUARE, SIDE))
+    tops[3] = max(rows_top(cells, SQUARE - SIDE, SQUARE, SIDE))
+    tops[4] = max(rows_top(cells, 0, SIDE, SIDE))
+    tops[5] = max(rows_top(cells, CELLS - SQUARE, SIDE, SIDE))
+    return max(lines)
+
+
+@njit(cache=True)
+def measure_row(pool, row):
+    """Renews the tops of all order parameters of a row."""
+    for slot in range(pool.count[row]):
+        place = pool.places[row, slot]
+        measure(pool.eta[pool.half[row], place], pool.tops[pool.half[row], place])
+
+
+@njit(cache=True)
+def largest(pool, row, cell):
+    """Grain of the largest eta of a cell, and that eta; -1 and 0 where all are zero."""
+    label, value = np.int64(-1), 0.0
+    for slot in range(pool.count[row]):
+        eta = pool.eta[pool.half[row], pool.places[row, slot], cell]
+        if eta > value:
+            label, value = pool.labels[row, slot], np.float64(eta)
+    return label, value
+
+
+@njit(cache=True)
+def winners(pool, row, valid, labels):
+    """labels (8, 8, 8) = grain of the largest eta in each cell; returns the least of these eta."""
+    least = 2.0
+    for k in range(valid[2]):
+        for j in range(valid[1]):
+            for i in range(valid[0]):
+                cell = (k * SIDE + j) * SIDE + i
+                best, value = largest(pool, row, cell)
+                labels[k, j, i] = best
+                least = min(least, value)
+    return least
+
+
+@njit(cache=True)
+def mark_liquid(pool, row, valid, labels):
+    """labels (8, 8, 8) = -1 where all eta together are below 1/2."""
+    for k in range(valid[2]):
+        for j in range(valid[1]):
+            for i in range(valid[0]):
+                total = 0.0
+                cell = (k * SIDE + j) * SIDE + i
+                for slot in range(pool.count[row]):
+                    total += pool.eta[pool.half[row], pool.places[row, slot], cell]
+                if total < 0.5:
+                    labels[k, j, i] = -1
+
+
+@njit(cache=True)
+def fill_row(pool, row, grain):
+    """Order parameters 1 in their own cells and 0 elsewhere, from the grains [z, y, x] of a block.
+
+    Negative numbers are liquid.
+    0; or NO_SLOT or NO_PLACE, after which the row is to be filled again.
+    """
+    for k in range(grain.shape[0]):
+        for j in range(grain.shape[1]):
+            for i in range(grain.shape[2]):
+                if grain[k, j, i] < 0:
+                    continue
+                place = find(pool, row, grain[k, j, i])
+                if place == NO_SLOT:
+                    place = insert(pool, row, grain[k, j, i])
+                if place < 0:
+                    return place
+                pool.eta[pool.half[row], place, (k * SIDE + j) * SIDE + i] = 1
+    measure_row(pool, row)
+    return 0
