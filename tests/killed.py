@@ -29,9 +29,10 @@ def die_after(owner: type, name: str, due: Callable[..., bool]) -> None:
     method = getattr(owner, name)
 
     def instead(*arguments):
-        method(*arguments)
+        result = method(*arguments)
         if due(*arguments):
             die()
+        return result
 
     setattr(owner, name, instead)
 
