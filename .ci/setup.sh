@@ -164,9 +164,11 @@ if [ "$(built_for)" != "$petsc $PETSC_DIR ${PETSC_ARCH:-}" ]; then
         refuse "petsc4py $petsc did not build against PETSC_DIR = $PETSC_DIR, see above"
 fi
 
-# orix compiles and keeps kernels when it is first imported: ranks that do so at once may crash
+# orix compiles and keeps kernels when it is first imported; where several processes do so at once,
+# what they keep crashes every later one
 say "kernels of orix"
-quietly $venv -W ignore -c 'import orix.quaternion' || refuse "orix cannot be imported, see above"
+quietly $venv -W ignore -c 'import partsim.crops.ipf, gensim.maps.grains' ||
+    refuse "orix cannot be imported, see above"
 
 say "two ranks"
 $mpirun -n 2 $venv -c 'from mpi4py import MPI; from petsc4py import PETSc

@@ -60,20 +60,17 @@ class SuperStep:
     """Steps of any length on one mesh, bit for bit the same on any number of ranks.
 
     longest  s, of a forward Euler step
-    stages   how many have been done
     """
 
     def __init__(self, heat: Heat, longest: float, ledger: Ledger, timers: Timers):
         self.heat, self.longest, self.ledger, self.timers = heat, longest, ledger, timers
         self.moved = np.empty(heat.mesh.nodes.n_total)
-        self.stages = 0
 
     def step(self, temperature: np.ndarray, dt: float, plate: float | None = None) -> None:
         """Advances `temperature` (n_total,) by dt; the fixed nodes go to `plate` K where given."""
         if plate is not None:
             self.set_plate(temperature, plate)
         heat, stages = self.heat, stage_count(dt, self.longest)
-        self.stages += stages
         self.euler = Explicit(heat, euler_step(dt, stages), self.ledger, self.timers)
         start = heat.content(temperature).copy()
         moved, first_energy = self.advance(temperature)
