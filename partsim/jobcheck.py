@@ -121,8 +121,8 @@ def check_cell(job: Job) -> None:
     cell = f"{job.mesh.cell:g} m"
     resolved = job.mesh.cell <= job.laser.radius * (1 + ROUND_OFF)
     require(resolved or job.layers.group > 1, "mesh.cell", cell,
-            f"at most laser.radius = {job.laser.radius:g} m: a beam narrower than a cell is lost "
-            "between the nodes")
+            f"at most laser.radius = {job.laser.radius:g} m: a beam narrower than a cell is not "
+            "resolved")
     require(is_whole(job.layers.thickness / job.mesh.cell), "mesh.cell", cell,
             f"layers.thickness = {job.layers.thickness:g} m divided by a whole number")
 

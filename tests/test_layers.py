@@ -27,6 +27,7 @@ STAGES = {
     "parallel": 0,
     "timers": 0,
     "ledger": 0,
+    "laplacian": 0,
     "part": 1,
     "mesh": 2,
     "thermal": 3,

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from partsim.job import Job
+from partsim.laplacian import laplacian, sides
 from partsim.part.section import covered_shares
 from partsim.part.shape import Shape
 from partsim.thermal.superstep import euler_step, stage_count, weights
@@ -145,7 +146,8 @@ class Conduction:
         self.extent = np.bincount(self.level, self.area)
         self.capacity = material.volumetric * volume[active]
         cells = np.flatnonzero(active)
-        matrix = laplacian(conductivity, edges, volume)[cells][:, cells]
+        joint = conductances(conductivity, edges, volume)
+        matrix = laplacian(joint, volume.shape)[cells][:, cells]
         outflow = np.zeros(volume.shape)
         if bottom is not None:
             outflow[0] = 2 * conductivity[0] * volume[0] / edges[0][0] ** 2
@@ -178,23 +180,14 @@ class Conduction:
         return now
 
 
-def laplacian(conductivity: np.ndarray, edges: list[np.ndarray], volume: np.ndarray):
-    """Sparse matrix (cells, cells) in W/K: what a cell gains from its neighbours.
-
-    The conductance between two cells is that of their halves in series.
-    """
-    number = np.arange(volume.size).reshape(volume.shape)
-    rows, columns, values = [], [], []
+def conductances(
+    conductivity: np.ndarray, edges: list[np.ndarray], volume: np.ndarray
+) -> list[np.ndarray]:
+    """W/K between two cells, that of their halves in series, for the faces across each axis."""
+    found = []
     for axis, edge in enumerate(edges):
-        lower = tuple(slice(None, -1) if other == axis else slice(None) for other in range(3))
-        upper = tuple(slice(1, None) if other == axis else slice(None) for other in range(3))
-        half = 2 * conductivity * volume / edge**2
-        total = half[lower] + half[upper]
-        joint = np.zeros_like(total)
-        np.divide(half[lower] * half[upper], total, out=joint, where=total > 0)
-        here, there, joint = number[lower].ravel(), number[upper].ravel(), joint.ravel()
-        rows += [here, there, here, there]
-        columns += [there, here, here, there]
-        values += [joint, joint, -joint, -joint]
-    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    return sparse.csr_array(entries, shape=(volume.size, volume.size))
+        low, high = sides(2 * conductivity * volume / edge**2, axis)
+        joint = np.zeros_like(low)
+        np.divide(low * high, low + high, out=joint, where=low + high > 0)
+        found.append(joint)
+    return found

@@ -118,17 +118,6 @@ def put_neighbour(cells, direction, wide):
 
 
 @njit(cache=True)
-def clear_ghosts(direction, wide):
-    """The ghosts of wide (1000,) towards `direction` = 0."""
-    stride = (1, WIDE, PLANE)[direction // 2]
-    u, v = ((WIDE, PLANE), (1, PLANE), (1, WIDE))[direction // 2]
-    ghost = 0 if direction % 2 == 0 else (SIDE + 1) * stride
-    for a in range(1, SIDE + 1):
-        for b in range(1, SIDE + 1):
-            wide[ghost + a * u + b * v] = 0
-
-
-@njit(cache=True)
 def mirror(wide, direction, valid):
     """No flux where the metal ends after `valid` cells: ghosts equal the cells before them."""
     stride = (1, WIDE, PLANE)[direction // 2]
@@ -194,7 +183,7 @@ def all_newcomers(pool, row, n, around):
 @njit(cache=True)
 def gather(pool, row, n, around):
     """pool.scratch = the order parameters of the n-th block with their ghosts."""
-    values = pool.eta[pool.half[row]]
+    values, blank = pool.eta[pool.half[row]], np.zeros(SQUARE, pool.eta.dtype)
     for slot in range(pool.count[row]):
         widen(values[pool.places[row, slot]], pool.scratch[slot])
     for d in range(6):
@@ -203,14 +192,15 @@ def gather(pool, row, n, around):
             for slot in range(pool.count[row]):
                 mirror(pool.scratch[slot], d, around.valid[n, d // 2])
         elif other >= 0:
-            gather_from(pool, row, other, d)
+            gather_from(pool, row, other, d, blank)
         else:
-            gather_remote(pool, row, around.faces, -2 - other, d)
+            gather_remote(pool, row, around.faces, -2 - other, d, blank)
 
 
 @njit(cache=True)
-def gather_from(pool, row, other, direction):
-    """Ghosts of all order parameters of a row from a neighbour on this rank."""
+def gather_from(pool, row, other, direction, blank):
+    """Ghosts of all order parameters of a row from a neighbour on this rank, `blank` where it has
+    none."""
     there, values = 0, pool.eta[pool.half[other]]
     for slot in range(pool.count[row]):
         label = pool.labels[row, slot]
@@ -219,11 +209,11 @@ def gather_from(pool, row, other, direction):
         if there < pool.count[other] and pool.labels[other, there] == label:
             put_neighbour(values[pool.places[other, there]], direction, pool.scratch[slot])
         else:
-            clear_ghosts(direction, pool.scratch[slot])
+            put_ghosts(blank, direction, pool.scratch[slot])
 
 
 @njit(cache=True)
-def gather_remote(pool, row, faces, number, direction):
+def gather_remote(pool, row, faces, number, direction, blank):
     """The same from a neighbour on another rank."""
     there, end = faces.starts[number], faces.starts[number + 1]
     for slot in range(pool.count[row]):
@@ -233,7 +223,7 @@ def gather_remote(pool, row, faces, number, direction):
         if there < end and faces.labels[there] == label:
             put_ghosts(faces.values[there], direction, pool.scratch[slot])
         else:
-            clear_ghosts(direction, pool.scratch[slot])
+            put_ghosts(blank, direction, pool.scratch[slot])
 
 
 @njit(cache=True)

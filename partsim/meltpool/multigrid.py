@@ -2,7 +2,8 @@
 
 import numpy as np
 from petsc4py import PETSc
-from scipy import sparse
+
+from partsim.laplacian import laplacian
 
 OPTIONS = {
     "ksp_type": "cg",
@@ -13,21 +14,6 @@ OPTIONS = {
     "pc_gamg_threshold": 0.02,
 }
 PREFIX = "pressure_"  # under which users may override them
-
-
-def laplacian(weights: list[np.ndarray], shape: tuple[int, int, int]) -> sparse.csr_array:
-    """(n, n) of -div(b grad) on unit cells; b at the inner faces across z, y, x."""
-    number = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
-    rows, columns, values = [], [], []
-    for axis, weight in enumerate(weights):
-        low = tuple(slice(None, -1) if axis == other else slice(None) for other in range(3))
-        high = tuple(slice(1, None) if axis == other else slice(None) for other in range(3))
-        here, there, b = number[low].ravel(), number[high].ravel(), weight.ravel()
-        rows += [here, there, here, there]
-        columns += [here, there, there, here]
-        values += [b, b, -b, -b]
-    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csr_array(entries, shape=(number.size, number.size))
 
 
 class Multigrid:
@@ -48,7 +34,7 @@ class Multigrid:
 
         Raises ArithmeticError where the residual does not become small.
         """
-        matrix = laplacian(weights, self.shape)
+        matrix = -laplacian(weights, self.shape)
         here = PETSc.COMM_SELF
         system = PETSc.Mat().createAIJ(
             matrix.shape, csr=(matrix.indptr, matrix.indices, matrix.data), comm=here

@@ -88,15 +88,6 @@ def contents(temperature, table):
 
 
 @njit(cache=True)
-def slopes(temperature, table):
-    """(n,) d theta / d T at the temperatures (n,)."""
-    result = np.empty(len(temperature))
-    for n in range(len(temperature)):
-        result[n] = table.slope[segment(temperature[n], table)]
-    return result
-
-
-@njit(cache=True)
 def temperatures(content, table):
     """(n,) the temperatures with the heat contents (n,): the inverse of `contents`."""
     result = np.empty(len(content))

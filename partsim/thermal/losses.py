@@ -72,13 +72,6 @@ def loss(temperature, law):
 
 
 @njit(cache=True, error_model="numpy")
-def losses(temperature, law, flux, rise):
-    """flux, rise (n,) of the surface temperatures (n,)."""
-    for node in range(len(temperature)):
-        flux[node], rise[node] = loss(temperature[node], law)
-
-
-@njit(cache=True, error_model="numpy")
 def start(target, ratio, law):
     """A temperature from which Newton's method on T + ratio q(T) = target descends monotonically.
 

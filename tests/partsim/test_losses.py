@@ -82,13 +82,6 @@ def test_derivative(pick, law):
         assert found == pytest.approx(expected, rel=2e-8, abs=1e-6)
 
 
-def test_vector_of_losses():
-    temperature = np.linspace(300, 5000, 37)
-    flux, rise = np.empty((2, 37))
-    losses.losses(temperature, LAW, flux, rise)
-    np.testing.assert_array_equal(np.c_[flux, rise], [loss(t, LAW) for t in temperature])
-
-
 @COMPILED_AND_PLAIN
 @pytest.mark.parametrize("ratio", RATIOS)
 def test_cooled_node_solves_its_equation(pick, ratio):
