@@ -75,10 +75,13 @@ class PhaseField(Section):
     cutoff: Number = Field(
         1e-14, gt=0, lt=0.01, description="smaller eta are zero; it slows the front"
     )
+    share: Number = Field(
+        1e-4, ge=0, lt=0.01, description="of the norm of all eta of a cell; smaller eta are zero"
+    )
     slots: int = Field(128, ge=8, le=4096, description="order parameters in a block of 8^3 cells")
     precision: Literal["single", "double"] = Field("single", description="of eta")
     rest_change: Number = Field(
-        1e-5, gt=0, lt=0.01, description="change of eta in a step below which solid rests"
+        1e-3, gt=0, lt=0.01, description="change of eta in a step below which solid rests"
     )
 
 

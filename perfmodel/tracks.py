@@ -129,7 +129,8 @@ def grain_kernels(job: TrackJob) -> Iterator[Kernel]:
     rates = np.where(inside.ravel(), rate, 0.0).astype(dtype) * np.ones(shape, dtype)
     heat = rates, np.zeros(shape, dtype)
     numbers, none = constants(law, job.grains, DTYPES[law.precision]), np.zeros(0, dtype)
-    around = Around(faces.neighbours, valid, faces(), np.zeros(len(rows), dtype))
+    reach = np.full(len(rows), 3 * numbers.gradient * rate, dtype)
+    around = Around(faces.neighbours, valid, faces(), reach)
 
     def step() -> None:
         while not phase_field.advance(store.pool, rows, around, numbers, heat, none):

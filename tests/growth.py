@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from partsim.grains.blocks import alive_blocks
-
 
 class Even:
     """The same temperature everywhere, at all times."""
@@ -24,7 +22,7 @@ class Even:
 def run(law, heat, epochs, steps):
     """So many steps in each of so many epochs; every block that the rule allows is updated."""
     for epoch in range(epochs):
-        alive = alive_blocks(heat.hottest(epoch, law.grid), law.rest, law.hot, law.grains.window)
+        alive = law.alive(heat.hottest(epoch, law.grid))
         law.begin(alive, heat, epoch)
         for step in range(steps):
             law.step(step / steps, epoch * steps + step, step == steps - 1)

@@ -1,16 +1,12 @@
 """The blocks of 8^3 cells that the window is divided into: which can change, and who computes them.
 
-A block is alive in an epoch, and every cell of it is updated, if
-- it or one of its 26 neighbours has metal above `hot`: the liquidus, or less by the undercooling
-  in which nuclei form wherever they do also in solid;
-- or it is warmer than grains.window, and it or a neighbour is not at rest.
-At rest is a block all of whose cells have an eta of at least 1/2 and whose last step changed no eta
-by more than phase_field.rest_change. Solid is pinned by the lattice (a boundary is one cell wide),
-so that only what is liquid, undercooled liquid or next to them ever changes.
+A block that is alive in an epoch is updated, every cell of it; all others are held. A law of growth
+decides which (`alive`): blocks with liquid in them or around, and blocks that are warmer than
+grains.window and not at rest.
 """
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import binary_dilation, generate_binary_structure
 
 from partsim.grains.pool import BORDER, SIDE
 
@@ -62,20 +58,10 @@ class Grid:
         return tuple(slice(SIDE * n, SIDE * (n + 1)) for n in place[::-1])
 
 
-def widened(marked: np.ndarray) -> np.ndarray:
-    """Blocks (bz, by, bx) that are marked, and their 26 neighbours."""
-    return maximum_filter(marked.astype(np.uint8), 3, mode="constant").astype(bool)
-
-
-def alive_blocks(
-    hottest: np.ndarray, rest: np.ndarray, hot: float, window: float
-) -> np.ndarray:
-    """Numbers of the blocks that can change.
-
-    hottest, rest  (bz, by, bx)  K, largest temperature until the next frame; whether at rest
-    """
-    warm = (hottest > window) & widened(~rest & (hottest > window))
-    return np.flatnonzero(widened(hottest > hot) | warm)
+def widened(marked: np.ndarray, corners: bool) -> np.ndarray:
+    """Blocks (bz, by, bx) that are marked, and their neighbours across faces, or also across edges
+    and corners."""
+    return binary_dilation(marked, generate_binary_structure(3, 3 if corners else 1))
 
 
 def deal(grid: Grid, blocks: np.ndarray, weights: np.ndarray, ranks: int) -> np.ndarray:

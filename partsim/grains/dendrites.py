@@ -11,7 +11,7 @@ lengths between epochs. What happens therefore does not depend on the number of 
 import numpy as np
 
 from partsim.grains import octahedra, sampling
-from partsim.grains.blocks import FIXED_WEIGHT, Grid, deal
+from partsim.grains.blocks import FIXED_WEIGHT, Grid, deal, widened
 from partsim.grains.pool import SIDE, THROWN, THROWN_SOLID
 from partsim.grains.nucleation import Chance
 from partsim.grains.octahedra import CELLS, LIQUID, NEIGHBOURS, State
@@ -57,6 +57,15 @@ class DendriticLaw:
     def _quaternions(self, labels: np.ndarray) -> np.ndarray:
         return quaternions(self.grains.orientations, self.grains.seed, labels)
 
+    def alive(self, hottest: np.ndarray) -> np.ndarray:
+        """Numbers of the blocks that can change, of which hottest (bz, by, bx) bounds the K.
+
+        Above `hot` (see phasefield.PhaseFieldLaw.alive) or with liquid warmer than grains.window;
+        and all around them, where octahedra may be that capture their cells.
+        """
+        liquid = (hottest > self.grains.window) & ~self.rest
+        return np.flatnonzero(widened((hottest > self.hot) | liquid, corners=True))
+
     def begin(self, alive: np.ndarray, heat: TrackTemperature, number: int) -> None:
         """Deals the alive blocks and samples the frames `number` and number + 1 there."""
         comm, grid = self.comm, self.grid
@@ -66,7 +75,7 @@ class DendriticLaw:
         own = alive[owner == comm.rank]
         margin = np.setdiff1d(self._around(own).ravel(), own)
         near = np.concatenate([own, margin[np.isin(margin, alive)]]).astype(np.int64)
-        self.own, self.near, self.alive = len(own), near, alive
+        self.own, self.near, self.dealt = len(own), near, alive
         self.rows = self._rows(near)
         self.corners, self.valid = SIDE * grid.places(own), grid.valid_of(own)
         self.around = self._rows(self._around(near).ravel()).reshape(-1, NEIGHBOURS)
@@ -137,7 +146,7 @@ class DendriticLaw:
         for rows, label, length, offset, melted in told:
             self.state.label[rows], self.state.length[rows] = label, length
             self.state.offset[rows], self.melted[rows] = offset, melted
-        for block in self.alive.tolist():
+        for block in self.dealt.tolist():
             label = self.state.label[self.row_of[block]].reshape((SIDE,) * 3)
             x, y, z = self.grid.valid_of(np.array([block]))[0]
             liquid = int((label[:z, :y, :x] == LIQUID).sum())

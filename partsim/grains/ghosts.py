@@ -28,13 +28,13 @@ class Around(NamedTuple):
                         of a remote face
     valid       (n, 3)  cells of the metal along x, y, z
     faces       of other ranks
-    least       (n,)    largest tail that cannot raise an eta of a block to the cutoff in this step
+    reach       (n,)    3 K M of a block at most: share of the eta beyond a face that comes in
     """
 
     neighbours: np.ndarray
     valid: np.ndarray
     faces: Faces
-    least: np.ndarray
+    reach: np.ndarray
 
 
 @njit(cache=True)
@@ -167,16 +167,27 @@ def remote_newcomers(pool, row, faces, number, least):
 
 
 @njit(cache=True)
-def all_newcomers(pool, row, n, around):
-    """The same from all six neighbours of the n-th block."""
+def least_tail(squares, direction, reach, law):
+    """Largest eta beyond a face that would be cut in all cells at the face, of which `squares`
+    (512,) are the sums of eta^2."""
+    face = np.empty(SQUARE, squares.dtype)
+    take_face(squares, direction, face)
+    return max(law.cutoff, np.sqrt(law.share * face.min())) / max(reach, law.cutoff)
+
+
+@njit(cache=True)
+def all_newcomers(pool, row, n, around, squares, law):
+    """The same from all six neighbours of the n-th block; squares (512,) = sums of its eta^2."""
     for d in range(6):
-        other, least = around.neighbours[n, d], around.least[n]
+        other = around.neighbours[n, d]
+        if other == BORDER:
+            continue
+        least = least_tail(squares, d, around.reach[n], law)
         if other >= 0:
             if not newcomers(pool, row, other, d, least):
                 return False
-        elif other != BORDER:
-            if not remote_newcomers(pool, row, around.faces, -2 - other, least):
-                return False
+        elif not remote_newcomers(pool, row, around.faces, -2 - other, least):
+            return False
     return True
 
 

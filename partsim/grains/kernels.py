@@ -9,26 +9,28 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from partsim.grains.ghosts import all_newcomers, gather, narrow
-from partsim.grains.pool import PLANE, ROOM, WIDE, measure, remove
+from partsim.grains.ghosts import all_newcomers, gather, narrow, widen
+from partsim.grains.pool import CELLS, PLANE, ROOM, WIDE, measure, remove
 
 START, STOP = PLANE + WIDE, ROOM - PLANE - WIDE  # from the first cell's row to the last one's
 
 
 class Law(NamedTuple):
-    """In the precision of eta: 4 gamma; 1 - 4 gamma; K = kappa / (m h^2); 6 K - 1; the cutoff."""
+    """In the precision of eta: 4 gamma; 1 - 4 gamma; K = kappa / (m h^2); 6 K - 1; the cutoff; and
+    the square of the share of sqrt(sum of eta^2) below which an eta is cut."""
 
     interaction: float
     cubic: float
     gradient: float
     offset: float
     cutoff: float
+    share: float
 
 
 @njit(cache=True)
-def advance_eta(eta, factor, mobility, law, out):
+def advance_eta(eta, factor, least, mobility, law, out):
     """out = eta - M (eta (a + (1 - 4 gamma) eta^2) - K sum of neighbours), a = `factor`; zero below
-    the cutoff."""
+    the cutoff and where its square is below `least`."""
     cubic, gradient, cutoff, zero = law.cubic, law.gradient, law.cutoff, law.cutoff - law.cutoff
     for i in range(START, STOP):
         around = ((eta[i - 1] + eta[i + 1]) + (eta[i - WIDE] + eta[i + WIDE])) + (
@@ -36,7 +38,8 @@ def advance_eta(eta, factor, mobility, law, out):
         )
         c = eta[i]
         new = c - mobility[i] * (c * (factor[i] + cubic * (c * c)) - gradient * around)
-        out[i] = new if new >= cutoff else zero  # vectors, as out is not what is read
+        kept = (new >= cutoff) & (new * new >= least[i])
+        out[i] = new if kept else zero  # vectors, as out is not what is read
 
 
 @njit(cache=True)
@@ -50,14 +53,22 @@ def largest_change(eta, out, mobility):
 
 
 @njit(cache=True)
-def interaction(scratch, count, law, melting, factor):
-    """factor = 4 gamma sum of eta^2 + 2 (1 - zeta)^2 + 6 K - 1, `melting` being the second term."""
-    factor[:] = 0
-    for slot in range(count):
-        eta = scratch[slot]
-        for i in range(START, STOP):
-            factor[i] += eta[i] * eta[i]
+def sum_of_squares(pool, row, squares):
+    """squares (512,) = sum of eta^2 over the order parameters of a row."""
+    values = pool.eta[pool.half[row]]
+    squares[:] = 0
+    for slot in range(pool.count[row]):
+        eta = values[pool.places[row, slot]]
+        for i in range(CELLS):
+            squares[i] += eta[i] * eta[i]
+
+
+@njit(cache=True)
+def interaction(melting, law, factor, least):
+    """From `factor`, the sum of eta^2: least = share^2 of it, factor = 4 gamma of it
+    + 2 (1 - zeta)^2 + 6 K - 1, `melting` being the second term."""
     for i in range(START, STOP):
+        least[i] = law.share * factor[i]
         factor[i] = law.interaction * factor[i] + (melting[i] + law.offset)
 
 
@@ -72,16 +83,19 @@ def advance(pool, rows, around, law, heat, change):
     """
     mobility, melting = heat
     factor, out = np.zeros(ROOM, pool.eta.dtype), np.zeros(ROOM, pool.eta.dtype)
+    least, squares = np.zeros(ROOM, pool.eta.dtype), np.zeros(CELLS, pool.eta.dtype)
     for n in range(len(rows)):
         row = rows[n]
-        if not all_newcomers(pool, row, n, around):
+        sum_of_squares(pool, row, squares)
+        if not all_newcomers(pool, row, n, around, squares, law):
             return False
         gather(pool, row, n, around)
-        interaction(pool.scratch, pool.count[row], law, melting[n], factor)
+        widen(squares, factor)
+        interaction(melting[n], law, factor, least)
         new, top = 1 - pool.half[row], 0.0
         for slot in range(pool.count[row]):
             eta = pool.scratch[slot]
-            advance_eta(eta, factor, mobility[n], law, out)
+            advance_eta(eta, factor, least, mobility[n], law, out)
             if len(change):
                 top = max(top, largest_change(eta, out, mobility[n]))
             cells = pool.eta[new, pool.places[row, slot]]

@@ -6,14 +6,18 @@
 (equations (11) to (15) of Xie 2026), explicit Euler steps, the Laplacian of six neighbours, no flux
 through the surface of the metal. Below the liquidus eta = 0 is unstable, so that solid grows as a
 pulled front at the speed of `front_speed`, which falls with the undercooling. Every grain is an
-order parameter of its own; values below the cutoff are zero, which slows the front.
+order parameter of its own.
+
+Two cuts keep the order parameters few. Values below the cutoff are zero, which slows the front: the
+cutoff is very small. And where another grain leads, a value below a share of the norm of all eta of
+the cell is zero: it cannot win there, and the tail that pulls the front is the leader's.
 """
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from partsim.grains import kernels, nucleation, sampling
-from partsim.grains.blocks import FIXED_WEIGHT, NEW_WEIGHT, Grid, deal
+from partsim.grains.blocks import FIXED_WEIGHT, NEW_WEIGHT, Grid, deal, widened
 from partsim.grains.exchange import FaceExchange, move_blocks
 from partsim.grains.ghosts import Around
 from partsim.grains.kernels import Law
@@ -96,6 +100,18 @@ class PhaseFieldLaw:
         self.weight: dict[int, int] = {}
         self.owner: dict[int, int] = {}
 
+    def alive(self, hottest: np.ndarray) -> np.ndarray:
+        """Numbers of the blocks that can change, of which hottest (bz, by, bx) bounds the K.
+
+        - Above `hot`, the liquidus, or less by the undercooling in which nuclei form wherever they
+          do also in solid; and what lies across a face from there.
+        - Warmer than grains.window and not at rest: some cell has no eta of 1/2, or the last step
+          changed an eta by more than phase_field.rest_change. Solid is pinned by the lattice, its
+          boundaries being one cell wide: only their profiles relax.
+        """
+        relaxes = (hottest > self.grains.window) & ~self.rest
+        return np.flatnonzero(widened(hottest > self.hot, corners=False) | relaxes)
+
     def begin(self, alive: np.ndarray, heat: TrackTemperature, number: int) -> None:
         """Deals the alive blocks and samples the frames `number` and number + 1 there."""
         comm, grid, store = self.comm, self.grid, self.store
@@ -109,6 +125,7 @@ class PhaseFieldLaw:
         self.exchange = FaceExchange(comm, grid, store, alive, self.owner)
         self.own = np.array([n for n in alive.tolist() if dealt[n] == comm.rank], np.int64)
         self.rows = store.rows(self.own)
+        store.tidy(self.rows)
         self.valid, self.corners = grid.valid_of(self.own), SIDE * grid.places(self.own)
         self.before = heat.sample(number, grid, self.own)
         self.after = heat.sample(number + 1, grid, self.own)
@@ -134,8 +151,8 @@ class PhaseFieldLaw:
         store, law = self.store, self.constants
         sampling.temperatures(self.before, self.after, np.float32(weight), self.kelvin)
         largest = sampling.mobilities(self.kelvin, self.rates, self.mobility, self.melting)
-        least = law.cutoff / (3 * np.maximum(largest, 1e-30) * law.gradient)
-        around = Around(self.exchange.neighbours, self.valid, self.exchange(), least)
+        reach = (3 * law.gradient * largest).astype(self.dtype)
+        around = Around(self.exchange.neighbours, self.valid, self.exchange(), reach)
         change = np.zeros(len(self.rows) if measured else 0, self.dtype)
         while not kernels.advance(store.pool, self.rows, around, law,
                                   (self.mobility, self.melting), change):
@@ -195,4 +212,4 @@ def constants(law: PhaseField, grains: Grains, dtype: type) -> Law:
     """The constants of the kernels in the precision of the order parameters."""
     K = law.gradient / (law.barrier * grains.cell**2)
     four = 4 * law.interaction
-    return Law(*map(dtype, (four, 1 - four, K, 6 * K - 1, law.cutoff)))
+    return Law(*map(dtype, (four, 1 - four, K, 6 * K - 1, law.cutoff, law.share**2)))

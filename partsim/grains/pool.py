@@ -143,6 +143,25 @@ def measure_row(pool, row):
 
 
 @njit(cache=True)
+def lay_out(pool, rows, eta, tops):
+    """Copies the present order parameters of rows to new arrays, as long as the old ones, one after
+    another: a step then reads and writes on through memory."""
+    end = 0
+    for row in rows:
+        half = pool.half[row]
+        for slot in range(pool.count[row]):
+            place = pool.places[row, slot]
+            eta[half, end] = pool.eta[half, place]
+            tops[half, end] = pool.tops[half, place]
+            pool.places[row, slot] = end
+            end += 1
+    capacity = len(pool.free)
+    pool.tally[FREE] = capacity - end
+    for n in range(capacity - end):
+        pool.free[n] = capacity - 1 - n
+
+
+@njit(cache=True)
 def largest(pool, row, cell):
     """Grain of the largest eta of a cell, and that eta; -1 and 0 where all are zero."""
     label, value = np.int64(-1), 0.0

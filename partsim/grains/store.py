@@ -4,7 +4,7 @@ import numpy as np
 
 from partsim.errors import UserError
 from partsim.grains.pool import (
-    CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, measure_row,
+    CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, lay_out, measure_row,
 )
 
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -72,6 +72,13 @@ class Store:
         tops = np.zeros((2, 2 * old, 6), pool.eta.dtype)
         tops[:, :old] = pool.tops
         self.pool = pool._replace(eta=eta, tops=tops, free=free)
+
+    def tidy(self, first: np.ndarray) -> None:
+        """Brings the order parameters into the order of rows, `first` before all others."""
+        others = np.setdiff1d(np.array(list(self.row_of.values()), np.int64), first)
+        eta, tops = np.empty_like(self.pool.eta), np.empty_like(self.pool.tops)
+        lay_out(self.pool, np.concatenate([first, others]), eta, tops)
+        self.pool = self.pool._replace(eta=eta, tops=tops)
 
     def reserve(self, places: int) -> None:
         """Room for at least so many more order parameters."""

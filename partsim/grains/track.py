@@ -5,7 +5,6 @@ from math import ceil
 
 import numpy as np
 
-from partsim.grains.blocks import alive_blocks
 from partsim.grains.temperature import TrackTemperature
 
 SLIVER = 1e-9  # of a step
@@ -29,7 +28,7 @@ def grow_track(
         before, later = later, heat.hottest(number + 1, law.grid)
         if time[number] >= heat.file.header["duration"] and law.grown():
             break
-        alive = alive_blocks(np.maximum(before, later), law.rest, law.hot, law.grains.window)
+        alive = law.alive(np.maximum(before, later))
         steps = range(starts[number], starts[number + 1])
         if len(steps) and len(alive):
             law.begin(alive, heat, number)

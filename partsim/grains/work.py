@@ -8,9 +8,9 @@ from partsim.grains.kernels import START, STOP
 from partsim.grains.pool import CELLS, ROOM, SQUARE
 from partsim.work import Work
 
-INTERACTION = 2  # flops of the sum of squares for an order parameter,
-FACTOR = 3  # and of what is made of the sum
-ADVANCE = 13
+SQUARES = 2  # flops of the sum of squares in a cell, for an order parameter,
+FACTOR = 4  # and of what is made of the sum
+ADVANCE = 14
 
 
 def advance(order_parameters: float, number: int) -> Work:
@@ -21,5 +21,6 @@ def advance(order_parameters: float, number: int) -> Work:
     """
     places = STOP - START
     shared = Work(FACTOR * places, 2 * ROOM * number) * (1 / order_parameters)
-    own = Work((INTERACTION + ADVANCE) * places, (2 * CELLS + 6 * SQUARE) * number)
+    flops = SQUARES * CELLS + ADVANCE * places
+    own = Work(flops, (2 * CELLS + 6 * SQUARE) * number)
     return (shared + own) * (1 / CELLS)

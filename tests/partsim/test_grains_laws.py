@@ -19,8 +19,8 @@ SELF = MPI.COMM_SELF
 LIQUIDUS = 1723.0
 
 
-def job(**grains):
-    return SimpleNamespace(phase_field=PhaseField(), dendritic=Dendritic(),
+def job(share=PhaseField().share, **grains):
+    return SimpleNamespace(phase_field=PhaseField(share=share), dendritic=Dendritic(),
                            grains=Grains(**grains), nucleation=Nucleation())
 
 
@@ -76,23 +76,26 @@ def dense(eta, kelvin, law, step, cell):
     return eta - step * mobility(law, kelvin) * drive
 
 
+@pytest.mark.parametrize("share, tolerance", [(0.0, 1e-5), (1e-4, 0.02)])
 @pytest.mark.parametrize("kelvin", [1690.0, 1800.0])
-def test_blocks_equal_a_dense_computation(comm, kelvin):
-    """Partly filled blocks, several ranks, 12 grains: to round-off in single precision."""
-    shape, inputs = (13, 10, 18), job()
+def test_blocks_equal_a_dense_computation(comm, kelvin, share, tolerance):
+    """Partly filled blocks, several ranks, 12 grains: to round-off in single precision; to tails of
+    the order of share / (M K) where grains that lag are cut, and never in who leads."""
+    shape, inputs, steps = (13, 10, 18), job(share=share), 30
     grain = np.random.default_rng(1).integers(0, 12, (5, 4, 6)).repeat(3, 0).repeat(3, 1).repeat(
         3, 2)[:13, :10, :18]
     grain[:, :, 9:] = -1
     law = PhaseFieldLaw(comm, Grid(shape), inputs, LIQUIDUS, None)
     law.start(grain, np.arange(12))
-    run(law, Even(kelvin), 3, 10)
+    run(law, Even(kelvin), 3, steps // 3)
     eta = (grain == np.arange(12)[:, None, None, None]).astype(float)
-    for _ in range(30):
+    for _ in range(steps):
         eta = dense(eta, kelvin, inputs.phase_field, 2e-7, 2e-6)
-    for label in range(12):
-        whole = comm.allreduce(field(law, label, shape))
-        # blocks beside one another keep copies only on their owner: the sum counts each cell once
-        np.testing.assert_allclose(whole, eta[label], atol=1e-5)
+    # blocks beside one another keep copies only on their owner: the sum counts each cell once
+    found = np.array([comm.allreduce(field(law, label, shape)) for label in range(12)])
+    np.testing.assert_allclose(found, eta, atol=tolerance)
+    seen = eta.max(axis=0) > 1e-9
+    np.testing.assert_array_equal(found.argmax(axis=0)[seen], eta.argmax(axis=0)[seen])
 
 
 def test_probability_of_a_nucleus():

@@ -9,7 +9,8 @@ from partsim.grains.pool import BORDER, ROOM
 from partsim.grains.store import Store
 from tests.counting import counted, counting
 
-LAW = Law(4.0, -3.0, 0.06, -0.65, 1e-6)
+START_TO_STOP = kernels.STOP - kernels.START
+LAW = Law(4.0, -3.0, 0.06, -0.65, 1e-6, 1e-8)
 
 
 @pytest.mark.serial
@@ -25,4 +26,6 @@ def test_declared_flops_are_executed(grains):
     mobility, melting = counted(np.full((1, ROOM), 0.01)), counted(np.zeros((1, ROOM)))
     with counting(kernels) as count:
         kernels.advance(pool, np.array([0]), around, LAW, (mobility, melting), np.zeros(0))
-    assert count.flops == pytest.approx(work.advance(grains, 8).flops * grains * 8**3, rel=1e-12)
+    uncounted = 2 * (START_TO_STOP - 8**3)  # products with plain zeros in ghosts
+    assert count.flops + uncounted == pytest.approx(
+        work.advance(grains, 8).flops * grains * 8**3, rel=1e-12)

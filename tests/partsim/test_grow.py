@@ -10,8 +10,9 @@ from mpi4py import MPI
 
 from partsim.errors import UserError
 from partsim.crops.grainfile import read_block
-from partsim.grains import temperature, track
+from partsim.grains import temperature
 from partsim.grains.layers import Metal, plan
+from partsim.grains.phasefield import PhaseFieldLaw
 from partsim.grains.temperature import Placement, TrackTemperature
 from partsim.trackjob import parse
 from tests.pools import LIQUIDUS, job_text, moving, write_pool
@@ -85,7 +86,7 @@ def test_held_blocks_would_not_have_changed(tmp_path, pool, monkeypatch):
     """The rule for alive blocks against the update of every block: no cell differs."""
     job = small_job("step = 4e-7\n")
     grow(MPI.COMM_SELF, job, pool, tmp_path / "alive")
-    monkeypatch.setattr(track, "alive_blocks", lambda hottest, *_: np.arange(hottest.size))
+    monkeypatch.setattr(PhaseFieldLaw, "alive", lambda _, hottest: np.arange(hottest.size))
     monkeypatch.setattr("partsim.grains.phasefield.GROWN", 2.0)
     grow(MPI.COMM_SELF, job, pool, tmp_path / "all")
     alive, every = grown(tmp_path / "alive"), grown(tmp_path / "all")
