@@ -78,7 +78,7 @@ class PhaseField(Section):
     share: Number = Field(
         1e-4, ge=0, lt=0.01, description="of the norm of all eta of a cell; smaller eta are zero"
     )
-    slots: int = Field(128, ge=8, le=4096, description="order parameters in a block of 8^3 cells")
+    slots: int = Field(256, ge=8, le=4096, description="order parameters in a block of 8^3 cells")
     precision: Literal["single", "double"] = Field("single", description="of eta")
     rest_change: Number = Field(
         1e-3, gt=0, lt=0.01, description="change of eta in a step below which solid rests"
