@@ -205,19 +205,32 @@ def grow(
 
 
 @app.command()
-def track(job: JobFile, output: Output = None) -> None:
-    """Melt one track, then grow the grains of all. Default of --output: JOB ending in .out.
+def track(
+    job: Annotated[
+        Path, typer.Argument(metavar="JOB|STUDY", help="Job file, or a study with a job (.toml).")
+    ],
+    output: Output = None,
+) -> None:
+    """Melt one track, grow the grains of all, crop images. Default of --output: JOB ending in .out.
+
+    Of a study: all cases with all seeds, one case per rank at a time.
 
     What is in the folder from the same job is not computed again.
     """
-    from partsim import trackjob
+    from partsim import study, trackjob
 
-    inputs = agreed(trackjob.load, job)
+    of_study = agreed(study.is_study, job)
+    inputs = agreed(study.load if of_study else trackjob.load, job)
     folder = output or job.with_suffix(".out")
     agreed(make_writable, folder)
-    from partsim.grains.onetrack import melt_and_grow
+    if of_study:
+        from partsim.grains.manytracks import run_study
 
-    melt_and_grow(parallel.world(), inputs, folder)
+        run_study(parallel.world(), inputs, job, folder)
+    else:
+        from partsim.grains.onetrack import melt_and_grow
+
+        melt_and_grow(parallel.world(), inputs, folder)
 
 
 @app.command()

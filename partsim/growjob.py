@@ -56,7 +56,11 @@ class Crops(Section):
         "default", description="200 um in 64 pixels; see partsim.crops.pixels"
     )
     colours: Literal["ipf", "palette", "palette-plain"] = Field("ipf", description="of the grains")
-    spacing: Length = Field(8e-6, gt=0, description="between planes, in the middle half along x")
+    spacing: Length = Field(8e-6, gt=0, description="between planes")
+    extent: Length | None = Field(
+        None, gt=0, description="of the planes of a cross section, in the middle of the metal; "
+        "default: half of it"
+    )
     depth: Length = Field(0.0, ge=0, description="of the upper edge below the top surface")
     domain: str = Field("simulation", description="where the crops say that they come from")
 

@@ -49,6 +49,9 @@ class Window(Section):
 class Study(Section):
     """Every case is simulated once with every seed."""
 
+    job: str | None = Field(
+        None, description="job file that the cases vary, beside the study; partsim track needs it"
+    )
     section: Literal["cross", "longitudinal"] = Field("cross", description="that is cropped")
     seeds: tuple[Seed, ...] = Field(min_length=1, description="of the grains, for every case")
     validation_seeds: tuple[Seed, ...] = Field(
@@ -72,6 +75,11 @@ def split_of(study: Study, number: int, seed: int) -> str:
         raise UserError(f"the study has no seed {seed}, but {', '.join(map(str, study.seeds))}")
     split = study.cases[number - 1].split
     return "validation" if split == "train" and seed in study.validation_seeds else split
+
+
+def is_study(path: Path) -> bool:
+    """Whether a file lists cases; UserError where it cannot be read or is not TOML."""
+    return "cases" in parse_toml(read_text(path, "job file"), f"job file {path}")
 
 
 def load(path: Path) -> Study:

@@ -52,10 +52,17 @@ def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
 
 def cropping(job: TrackJob, folder: Path) -> Request:
     """What is cut out of the grains in a folder, and where it goes."""
-    wanted = job.crops
-    cut = Cut(wanted.section, spacing=wanted.spacing, depth=wanted.depth)
-    view = View(cut, wanted.image, wanted.colours, wanted.domain)
-    return Request((folder / GROW / GRAINS,), view, None, folder / CROPS, folder / SHEET)
+    return Request((folder / GROW / GRAINS,), view_of(job), None, folder / CROPS, folder / SHEET)
+
+
+def view_of(job: TrackJob) -> View:
+    """What [crops] of a job cuts out of its grains."""
+    wanted, first, last = job.crops, None, None
+    if wanted.section == "cross" and wanted.extent is not None:
+        middle = plan(job, job.track.length).cells[2] * job.grains.cell / 2
+        first, last = middle - wanted.extent / 2, middle + wanted.extent / 2
+    cut = Cut(wanted.section, first, last, wanted.spacing, depth=wanted.depth)
+    return View(cut, wanted.image, wanted.colours, wanted.domain)
 
 
 def check_crops(job: TrackJob) -> None:
@@ -74,6 +81,9 @@ def check_crops(job: TrackJob) -> None:
         entry, extent = "track.length + 2 grains.margin", length
     require(side <= extent, entry, f"{extent:g} m",
             f"at least {side:g} m, so that the images of [crops] lie in the metal")
+    planes = wanted.extent or 0.0
+    require(planes <= length, "crops.extent", f"{planes:g} m",
+            f"at most {length:.3g} m, the length of the metal")
     finest = side / image.sampled
     require(h <= finest * (1 + ROUND_OFF), "grains.cell", f"{h:g} m",
             f"at most {finest:g} m, the points of the images of [crops]")

@@ -1,0 +1,112 @@
+"""partsim track on a study: cases on all ranks, files that are there already, cases that fail."""
+
+import json
+import warnings
+
+import h5py
+import pytest
+
+from partsim import study as studies
+from partsim.crops import pixels
+from partsim.crops.cropfile import read
+from partsim.errors import UserError
+from tests.pools import job_text, write_pool
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of libraries that orix imports
+    from partsim.grains import manytracks
+    from partsim.grains.onetrack import OF_MELT
+
+LENGTH, CELL = 2.4e-5, 2e-6
+STUDY = """
+job = "base.toml"
+seeds = [3, 5]
+cases = [
+  { power = "150 W", speed = "0.8 m/s" },
+  { power = "120 W", speed = "0.5 m/s", split = "held_out" },
+]
+"""
+
+
+@pytest.fixture
+def study(comm, shared_tmp, monkeypatch):
+    """The path of a study of two cases whose melt pool is a closed form."""
+    monkeypatch.setitem(pixels.IMAGES, "default", pixels.Image(4e-5, 16, 16))
+    monkeypatch.setattr(manytracks, "melt", instead_of_melt)
+    if comm.rank == 0:
+        text = job_text(LENGTH, CELL, "step = 4e-7\n")
+        text = text.replace("width = 1.2e-4", "width = 6.4e-5").replace("depth = 6.4e-5",
+                                                                        "depth = 4e-5")
+        (shared_tmp / "base.toml").write_text(
+            text + '[domain]\ncell = 2e-6\n[crops]\nspacing = "4 um"\nextent = "16 um"\n')
+        (shared_tmp / "study.toml").write_text(STUDY)
+    comm.Barrier()
+    return shared_tmp / "study.toml"
+
+
+def instead_of_melt(comm, job, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    source = write_pool(folder / "temperature.h5", length=LENGTH, cell=CELL, heat=20.0)
+    with h5py.File(source, "a") as file:
+        file.attrs.update(power=job.laser.power, speed=job.laser.speed, job=job.text)
+    told = dict.fromkeys(OF_MELT, 0.5) | {"wall_seconds": 1.0}
+    (folder / "summary.json").write_text(json.dumps(told))
+
+
+def test_every_case_ends_in_crops_and_a_card(comm, study, monkeypatch):
+    folder = study.parent / "out"
+    manytracks.run_study(comm, studies.load(study), study, folder)
+    for number, power, split in ((1, 150.0, "train"), (2, 120.0, "held_out")):
+        crops = read(folder / f"case_{number:02d}.h5")
+        assert len(crops) == 10 and set(crops.columns["seed"]) == {3, 5}  # 16 um at 4 um, twice
+        assert set(crops.columns["case"]) == {number} and set(crops.columns["split"]) == {split}
+        card = json.loads((folder / f"case_{number:02d}.json").read_text())
+        assert card["power"] == power and card["crops"] == 10 and len(card["runs"]) == 2
+        assert [run["seed"] for run in card["runs"]] == [3, 5]
+        assert all(run["correlation_length"] > 0 for run in card["runs"])
+        assert f"power = {power}" in card["job"]
+    assert (folder / "case_01.png").stat().st_size > 1000
+    # what is there is not computed again: pool, grains, crops
+    comm.Barrier()
+    if comm.rank == 0:
+        (folder / "case_02.h5").unlink()
+    comm.Barrier()
+    monkeypatch.setattr(manytracks, "melt", None)
+    monkeypatch.setattr(manytracks, "grow", None)
+    manytracks.run_study(comm, studies.load(study), study, folder)
+    assert len(read(folder / "case_02.h5")) == 10
+
+
+def test_a_case_that_fails_does_not_stop_the_others(comm, study, monkeypatch):
+    def grow(own, job, source, folder):
+        if job.laser.power == 150.0:
+            raise UserError("no grains today")
+        return real(own, job, source, folder)
+
+    real = manytracks.grow
+    monkeypatch.setattr(manytracks, "grow", grow)
+    folder = study.parent / "out"
+    with pytest.raises(UserError, match="case_01: no grains today"):
+        manytracks.run_study(comm, studies.load(study), study, folder)
+    assert (folder / "case_02.h5").exists() and not (folder / "case_01.h5").exists()
+
+
+@pytest.mark.parametrize("old, new, told", [
+    ('job = "base.toml"', "", "missing entry job, the job that all cases vary"),
+    ('"0.5 m/s"', '"0.5 m/s", source_depth = "1 mm"', "case 2: domain.depth = 0.0003 m"),
+    ("base", "other", "other.toml cannot be read: No such file"),
+])
+def test_mistakes_are_told_before_any_work(comm, study, monkeypatch, old, new, told):
+    monkeypatch.setattr(manytracks, "melt", None)
+    if comm.rank == 0:
+        study.write_text(STUDY.replace(old, new))
+    comm.Barrier()
+    with pytest.raises(UserError, match=told):
+        manytracks.run_study(comm, studies.load(study), study, study.parent / "out")
+    assert not (study.parent / "out").exists()
+
+
+def test_the_longest_cases_are_dealt_first(study):
+    tasks = manytracks.tasks_of(studies.load(study), study)
+    assert [[task.number for task in own] for own in manytracks.shares(tasks, 2)] == [[2], [1]]
+    assert [len(own) for own in manytracks.shares(tasks, 3)] == [1, 1, 0]
