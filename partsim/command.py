@@ -36,8 +36,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a ru
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
 What = Annotated[
-    Literal["points", "layers"],
-    typer.Argument(help="points: histories of the probes; layers: phase means of each layer."),
+    Literal["points", "layers", "solidification"],
+    typer.Argument(help="points: histories of the probes; layers: phase means of each layer; "
+                   "solidification: times, cooling rates and gradients at the liquidus."),
 ]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
 Place = Annotated[str | None, typer.Option(metavar="LENGTH", help="Default: the middle.")]
@@ -246,11 +247,14 @@ def export_of(what: str) -> Callable[[Path, Path], object]:
     """What writes the points, or the layers at the end, of a run into a folder."""
     from partsim.export.layers import export_layers
     from partsim.export.points import export_points
+    from partsim.export.solidification import export_solidification
     from partsim.output.picture import snapshots
 
     return {
         "points": lambda run, folder: export_points(run, folder / "points.h5"),
         "layers": lambda run, folder: export_layers(snapshots(run)[-1], folder / "layers.csv"),
+        "solidification": lambda run, folder: export_solidification(
+            run, folder / "solidification.csv"),
     }[what]
 
 

@@ -228,6 +228,13 @@ class Probe(Section):
     position: Triple = Field(description="x, y, z")
 
 
+class SolidificationBox(Section):
+    """Every passage of the liquidus is recorded in all finest cells whose centres it holds."""
+
+    low: Triple = Field(description="corner of the box")
+    high: Triple = Field(description="opposite corner")
+
+
 class Inputs(Section):
     """The tables of a job file."""
 
@@ -244,6 +251,7 @@ class Inputs(Section):
     phase: Phase = Phase()
     output: Output = Output()
     probes: tuple[Probe, ...] = ()
+    solidification: SolidificationBox | None = None
 
 
 class Job(Inputs):

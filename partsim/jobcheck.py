@@ -200,6 +200,18 @@ def check_output(job: Job) -> None:
         require(probe.name not in names[:number], f"probes[{number}].name", f'"{probe.name}"',
                 "used once")
         check_position(job, number)
+    if job.solidification is not None:
+        check_solidification(job)
+
+
+def check_solidification(job: Job) -> None:
+    """The box is one, and its cells see the beam itself."""
+    low, high = job.solidification.low, job.solidification.high
+    for axis in range(3):
+        require(low[axis] < high[axis], f"solidification.high[{axis}]", f"{high[axis]:g} m",
+                f"more than solidification.low[{axis}] = {low[axis]:g} m")
+    require(job.layers.group == 1, "layers.group", f"{job.layers.group}",
+            "1 where [solidification] records: grouped layers do not resolve it")
 
 
 def check_position(job: Job, number: int) -> None:

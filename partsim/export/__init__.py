@@ -1,6 +1,6 @@
 """What a run knows, in the files that other programs read.
 
-    points   histories of the probes
-    layers   phase averages of each layer
-    window   temperature of a box on a regular grid
+    points          histories of the probes
+    layers          phase averages of each layer
+    solidification  times, cooling rates and gradients at the liquidus, cell by cell
 """

@@ -29,6 +29,19 @@ class Found(NamedTuple):
         return nodal.reshape(len(nodal), nodal.shape[-1] ** 3)[self.place.block[:, None], corners]
 
 
+def located_once(comm: MPI.Comm, view: BlockView, points: np.ndarray) -> Found:
+    """Which of the points (n, 3) in m this rank evaluates on a mesh; collective.
+
+    A point between cells of several ranks goes to the cell that comes first in the fixed order of
+    BlockView.locate, so that its value does not depend on the number of ranks.
+    """
+    place = view.locate(points)
+    best = np.empty_like(place.side)
+    comm.Allreduce(place.side, best, op=MPI.MIN)
+    mine = np.flatnonzero((place.side == best) & (best < NOWHERE))
+    return Found(mine, place.rows(mine))
+
+
 class Probes:
     """Samples fields at points and appends them to a CSV: `time`, then `<name>.<field>` each.
 
@@ -53,16 +66,8 @@ class Probes:
         self._waiting: list[np.ndarray] = []
 
     def locate(self, view: BlockView) -> Found:
-        """The probes of this rank on a new mesh; collective.
-
-        A probe between cells of several ranks goes to the cell that comes first in the fixed order
-        of BlockView.locate, so that its value does not depend on the number of ranks.
-        """
-        place = view.locate(self.points)
-        best = np.empty_like(place.side)
-        self.comm.Allreduce(place.side, best, op=MPI.MIN)
-        mine = np.flatnonzero((place.side == best) & (best < NOWHERE))
-        return Found(mine, place.rows(mine))
+        """The probes of this rank on a new mesh; collective."""
+        return located_once(self.comm, view, self.points)
 
     def sample(self, time: float, found: Found, corners: dict[str, np.ndarray]) -> None:
         """Keeps the values of this rank's probes at `time`.

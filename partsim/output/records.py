@@ -17,8 +17,10 @@ from partsim.ledger import TERMS
 from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.events import Events
 from partsim.output.history import History
-from partsim.output.probes import Probes
+from partsim.output.probes import Found, Probes
 from partsim.output.signals import Signals
+from partsim.output.solidification import NAME as PASSAGES
+from partsim.output.solidification import Solidification, cell_centres
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
 from partsim.parallel import first_rank_only, rank_print
 from partsim.wholefile import replace_text
@@ -39,7 +41,8 @@ COLUMNS = (
 WATCH = 200  # steps between looks at clock and signals, on which all ranks must agree
 SERIES = "fields.hdf.series"
 LARGEST_ERROR = 1e-6  # of the energy account, relative to the laser
-RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", "summary.json", "log.jsonl")
+RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, "summary.json",
+           "log.jsonl")
 LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
 
@@ -57,16 +60,32 @@ class Records:
             points = np.array([probe.position for probe in probes])
             names = [probe.name for probe in probes]
             self.probes = Probes(self.comm, self.folder / "probes.csv", points, names)
+        self.passages = None
+        if build.job.solidification:
+            self.passages = self.recorder()
         self.saved = perf_counter()
         self.located, self.probes_across = None, False
+
+    def recorder(self) -> Solidification:
+        """Watches the liquidus in the cells of the job's box."""
+        build, box = self.build, self.build.job.solidification
+        lattice = build.site.lattice
+        points = cell_centres(np.array(box.low), np.array(box.high), np.array(lattice.origin),
+                              lattice.cell)
+        return Solidification(self.comm, self.folder, points, build.material.liquidus)
+
+    @property
+    def tables(self) -> list[Probes | Solidification]:
+        """What waits for the next row of the history."""
+        return [table for table in (self.probes, self.passages) if table]
 
     def start(self) -> None:
         """Begins empty tables; what a former run left in the folder is gone."""
         first_rank_only(self.comm, self.clear)
         self.history.start()
         self.events.start()
-        if self.probes:
-            self.probes.start()
+        for table in self.tables:
+            table.start()
         text = self.build.job.text
         first_rank_only(self.comm, lambda: replace_text(self.folder / "job.toml", text))
         self.events.write("start", ranks=self.comm.size, version=__version__)
@@ -98,8 +117,8 @@ class Records:
         self.history.resume(time)
         self.events.resume(events)
         cut_series(self.comm, self.folder / SERIES, time)
-        if self.probes:
-            self.probes.resume(time)
+        for table in self.tables:
+            table.resume(time)
 
     def forget_later(self, checkpoint: Path) -> None:
         """Deletes the summary and the checkpoints after this one: the tables stop before them."""
@@ -115,12 +134,16 @@ class Records:
             self.located = self.probes.locate(site.view())
             across = site.mesh.touches_ghosts(self.located.place.block)
             self.probes_across = self.comm.allreduce(across, op=max)
+        if self.passages:
+            self.passages.locate(site.view(), self.temperatures, self.build.clock.time)
 
     def after_step(self) -> None:
         """What is due after a step inside a stretch."""
         build = self.build
         if self.probes:
             self.sample()
+        if self.passages:
+            self.passages.sample(build.clock.time, self.temperatures(self.passages.found))
         if build.index == build.stretch.laser // 2 and not build.stretch.final:
             if build.stretch.layer in self.output.mid_scan:
                 self.fields("scan")
@@ -201,6 +224,13 @@ class Records:
         shown = {name: values[name][rows, corners] for name in self.probes.fields}
         self.probes.sample(build.clock.time, self.located, shown)
 
+    def temperatures(self, found: Found) -> np.ndarray:
+        """(m, 8) K, at the corners of the cells of points that are found."""
+        mesh = self.build.site.mesh
+        blocks, row = np.unique(found.place.block, return_inverse=True)
+        values = mesh.some_blocks(self.build.site.state["temperature"], blocks)
+        return values[row[:, None], found.place.corners(mesh.lattice.block)]
+
     def row(self) -> None:
         """One row of the history table; probes are written with it."""
         build = self.build
@@ -220,8 +250,8 @@ class Records:
                 build.rate(),
             ]
         )
-        if self.probes:
-            self.probes.flush()
+        for table in self.tables:
+            table.flush()
         build.progress_report()
 
     def fields(self, what: str) -> None:
@@ -254,8 +284,8 @@ class Records:
         """Everything the run needs to go on from here."""
         build = self.build
         with build.timers("output"):
-            if self.probes:
-                self.probes.flush()
+            for table in self.tables:
+                table.flush()
             header, blocks = build.describe()
             header["events"] = self.events.count
             nodes, cells = build.site.node_blocks(), build.site.block_rows()
