@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import h5py
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from partsim.errors import UserError
+from partsim.export.tables import write_csv, write_hdf
 from partsim.job import Inputs
 from partsim.output.shared_file import explained
 from partsim.output.slices import Snapshot
@@ -77,24 +77,12 @@ def export_layers(snapshot: Path, target: Path) -> list[Path]:
     Raises UserError where layer_means does or the files cannot be written.
     """
     table = layer_means(snapshot)
-    files = [target.with_suffix(ending) for ending in (".csv", ".h5", ".png")]
-    for path, write in zip(files, (_write_csv, _write_hdf, _draw)):
-        explained(path, lambda path=path, write=write: write(path, table))
+    csv, hdf, png = files = [target.with_suffix(ending) for ending in (".csv", ".h5", ".png")]
+    heads = [f"{name} [{UNITS.get(name, '1')}]" for name in COLUMNS]
+    explained(csv, lambda: write_csv(csv, heads, table, COLUMNS))
+    explained(hdf, lambda: write_hdf(hdf, table, UNITS))
+    explained(png, lambda: _draw(png, table))
     return files
-
-
-def _write_csv(path: Path, table: dict[str, np.ndarray]) -> None:
-    with open(path, "w") as file:
-        file.write(",".join(f"{name} [{UNITS.get(name, '1')}]" for name in COLUMNS) + "\n")
-        for row in zip(*(table[name].tolist() for name in COLUMNS)):
-            file.write(",".join(map(repr, row)) + "\n")
-
-
-def _write_hdf(path: Path, table: dict[str, np.ndarray]) -> None:
-    with h5py.File(path, "w") as file:
-        for name in COLUMNS:
-            file[name] = table[name]
-            file[name].attrs["unit"] = UNITS.get(name, "1")
 
 
 def _draw(path: Path, table: dict[str, np.ndarray]) -> None:

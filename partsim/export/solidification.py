@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import h5py
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from partsim.errors import UserError
 from partsim.export.points import read_table
+from partsim.export.tables import write_csv, write_hdf
 from partsim.output.shared_file import explained
 from partsim.output.solidification import COLUMNS, NAME
 
@@ -54,24 +54,11 @@ def export_solidification(run: Path, target: Path) -> list[Path]:
     table = passages(run)
     if not len(table["tl"]):
         raise UserError(f"{run / NAME}: no cell has melted and solidified")
-    files = [target.with_suffix(ending) for ending in (".csv", ".h5", ".png")]
-    for path, write in zip(files, (_write_csv, _write_hdf, _draw)):
-        explained(path, lambda path=path, write=write: write(path, table))
+    csv, hdf, png = files = [target.with_suffix(ending) for ending in (".csv", ".h5", ".png")]
+    explained(csv, lambda: write_csv(csv, EXACA, table, EXACA))
+    explained(hdf, lambda: write_hdf(hdf, table, UNITS))
+    explained(png, lambda: _draw(png, table))
     return files
-
-
-def _write_csv(path: Path, table: dict[str, np.ndarray]) -> None:
-    with open(path, "w") as file:
-        file.write(",".join(EXACA) + "\n")
-        for row in zip(*(table[name].tolist() for name in EXACA)):
-            file.write(",".join(map(repr, row)) + "\n")
-
-
-def _write_hdf(path: Path, table: dict[str, np.ndarray]) -> None:
-    with h5py.File(path, "w") as file:
-        for name, values in table.items():
-            file[name] = values
-            file[name].attrs["unit"] = UNITS[name]
 
 
 def _draw(path: Path, table: dict[str, np.ndarray]) -> None:
