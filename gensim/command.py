@@ -87,6 +87,33 @@ def import_verb(
     report(fulfil(map_file, choices, output, sheet), json_file)
 
 
+@app.command("ebsd")
+def ebsd_verb(
+    files: CropFiles,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Crops file to write (.h5).")],
+    not_indexed: Annotated[float, typer.Option(metavar="X", help="Share of the points.")] = 0.06,
+    spread: Annotated[
+        str, typer.Option(metavar="ANGLE", help="Standard deviation of the error about each axis.")
+    ] = "0.5 deg",
+    tolerance: Annotated[
+        str, typer.Option(metavar="ANGLE", help="Disorientation of two grains.")
+    ] = "5 deg",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    domain: Annotated[
+        str, typer.Option(metavar="NAME", help="Where the crops say that they come from.")
+    ] = "experiment-like",
+    sheet: Annotated[Path | None, typer.Option(metavar="PNG", help="Crops to look at.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Show simulated crops as an EBSD scan would: points that err or are not indexed."""
+    from gensim.maps.options import angle_of
+    from gensim.maps.scan import Scan, fulfil
+
+    scan = Scan(not_indexed, angle_of("--spread", spread), angle_of("--tolerance", tolerance),
+                seed, domain)
+    report(fulfil(files, scan, output, sheet), json_file)
+
+
 def learning(module: str) -> ModuleType:
     """A module of gensim that needs torch; UserError where the extra is not installed."""
     try:

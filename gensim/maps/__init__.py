@@ -7,4 +7,5 @@
     grains    not-indexed points filled, points joined by disorientation, mean orientations, figures
     windows   pixels, the line between what teaches and what tests, the windows on either side
     importer  the verb `gensim import`
+    scan      the verb `gensim ebsd`: simulated crops with the errors of a scan
 """
