@@ -9,7 +9,7 @@ from pydantic import Field
 
 from partsim.errors import UserError
 from partsim.schema import Section, parse_toml, read_text, require, validate
-from partsim.units import EnergyDensity, Length, Power, Speed, Temperature
+from partsim.units import EnergyDensity, Length, Number, Power, Speed, Temperature
 
 SAME = 1e-9  # relative difference of numbers that mean the same condition
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -24,6 +24,10 @@ class Case(Section):
     source_depth: Length | None = Field(
         None, gt=0, description="of the heat source; default: what the job's law gives"
     )
+    absorptivity: Number | None = Field(
+        None, gt=0, le=1, description="of this case; default: the job's"
+    )
+    hatch: Length | None = Field(None, gt=0, description="of this case; default: the job's")
     split: Literal["train", "validation", "held_out"] = Field(
         "train", description="of all its runs, but for the seeds of validation"
     )

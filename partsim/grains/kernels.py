@@ -90,6 +90,7 @@ def advance(pool, rows, around, law, heat, change):
         if not all_newcomers(pool, row, n, around, squares, law):
             return False
         gather(pool, row, n, around)
+        factor[:] = 0  # in ghosts, too
         widen(squares, factor)
         interaction(melting[n], law, factor, least)
         new, top = 1 - pool.half[row], 0.0

@@ -100,9 +100,12 @@ def job_of(
 
     put("laser", power=case.power, speed=case.speed)
     put("track", initial_temperature=case.initial_temperature)
-    if case.source_depth is not None:
-        put("source", depth=case.source_depth)
     put("grains", seed=seed)
+    for section, name, value in (("source", "depth", case.source_depth),
+                                 ("source", "absorptivity", case.absorptivity),
+                                 ("scan", "hatch", case.hatch)):
+        if value is not None:
+            put(section, **{name: value})
     return parse(tomli_w.dumps(tables), source)
 
 

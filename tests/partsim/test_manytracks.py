@@ -110,3 +110,13 @@ def test_the_longest_cases_are_dealt_first(study):
     tasks = manytracks.tasks_of(studies.load(study), study)
     assert [[task.number for task in own] for own in manytracks.shares(tasks, 2)] == [[2], [1]]
     assert [len(own) for own in manytracks.shares(tasks, 3)] == [1, 1, 0]
+
+
+@pytest.mark.serial
+def test_a_case_may_differ_in_more_than_its_condition(study):
+    text = STUDY.replace('split = "held_out"', 'absorptivity = 0.5, hatch = "90 um"')
+    study.write_text(text)
+    one, other = manytracks.tasks_of(studies.load(study), study)
+    assert one.jobs[3].source.absorptivity == 0.6 and one.jobs[3].scan.hatch == 1e-4
+    assert {job.source.absorptivity for job in other.jobs.values()} == {0.5}
+    assert other.jobs[5].scan.hatch == pytest.approx(9e-5) and other.jobs[5].grains.seed == 5
