@@ -25,6 +25,11 @@ def world() -> MPI.Comm:
     return MPI.COMM_WORLD
 
 
+def alone() -> MPI.Comm:
+    """This rank only."""
+    return MPI.COMM_SELF
+
+
 def raise_together(comm: MPI.Comm, problem: str | None) -> None:
     """Raises UserError on every rank when any rank has a problem; collective.
 

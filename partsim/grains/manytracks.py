@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import tomli_w
-from mpi4py import MPI
 
 from partsim import __version__
 from partsim.crops.request import Request, fulfil
@@ -25,7 +24,7 @@ from partsim.grains.onetrack import MELT, OF_MELT, check_crops, same_track, view
 from partsim.meltpool import alloy as alloys
 from partsim.meltpool import check
 from partsim.meltpool.melt import TEMPERATURE, melt
-from partsim.parallel import one_line, raise_together, rank_print, together
+from partsim.parallel import alone, one_line, raise_together, rank_print, together
 from partsim.schema import parse_toml, read_text
 from partsim.study import Study, split_of
 from partsim.trackjob import TrackJob, parse
@@ -53,7 +52,7 @@ class Task(NamedTuple):
         return len(self.jobs) * laser.power / laser.speed
 
 
-def run_study(comm: MPI.Comm, study: Study, path: Path, folder: Path) -> None:
+def run_study(comm, study: Study, path: Path, folder: Path) -> None:
     """Computes all cases that the folder lacks, one per rank at a time; collective.
 
     Every job is checked before any work starts. A case that fails is told in one line at the end,
@@ -133,11 +132,11 @@ def run_case(task: Task, study: Study, folder: Path) -> None:
     begin = perf_counter()
     source = home / MELT / TEMPERATURE
     if not same_track(next(iter(task.jobs.values())), source):
-        melt(MPI.COMM_SELF, next(iter(task.jobs.values())), home / MELT)
+        melt(alone(), next(iter(task.jobs.values())), home / MELT)
     runs = {seed: home / f"seed_{seed}" for seed in task.jobs}
     for seed, job in task.jobs.items():
         if not finished(job, runs[seed]):
-            grow(MPI.COMM_SELF, job, source, runs[seed])
+            grow(alone(), job, source, runs[seed])
     told = fulfil(request_of(task, [run / GRAINS for run in runs.values()], target))
     card = card_of(task, study, home, told) | {"last_wall_seconds": perf_counter() - begin}
     replace_text(target.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
