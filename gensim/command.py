@@ -30,6 +30,14 @@ Stop = Annotated[
 ]
 CropFiles = Annotated[list[Path], typer.Argument(metavar="FILES", help="Crops files.")]
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")]
+CropOutput = Annotated[
+    Path, typer.Option("--output", metavar="FILE", help="Crops file to write (.h5).")
+]
+Tolerance = Annotated[str, typer.Option(metavar="ANGLE", help="Disorientation of two grains.")]
+Domain = Annotated[
+    str, typer.Option(metavar="NAME", help="Where the crops say that they come from.")
+]
+Sheet = Annotated[Path | None, typer.Option(metavar="PNG", help="Crops to look at.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
 
 
@@ -47,7 +55,7 @@ def execute(words: list[str]) -> int:
 @app.command("import")
 def import_verb(
     map_file: Annotated[Path, typer.Argument(metavar="MAP", help="EBSD map: .ang, .ctf or .h5.")],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="Crops file to write (.h5).")],
+    output: CropOutput,
     build: Annotated[
         str, typer.Option(metavar="D", help="x, -x, y or -y of the map, y down: build direction.")
     ],
@@ -57,9 +65,7 @@ def import_verb(
     quality: Annotated[
         str | None, typer.Option(metavar="NAME", help="Property above 0 where indexed, like ci.")
     ] = None,
-    tolerance: Annotated[
-        str, typer.Option(metavar="ANGLE", help="Disorientation of two grains.")
-    ] = "5 deg",
+    tolerance: Tolerance = "5 deg",
     split: Annotated[
         float, typer.Option(metavar="X", help="Share of the width that teaches; 1: all of it.")
     ] = 0.5,
@@ -70,11 +76,9 @@ def import_verb(
     colours: Annotated[
         str, typer.Option(metavar="C", help="ipf, palette or palette-plain.")
     ] = "ipf",
-    domain: Annotated[str, typer.Option(metavar="NAME", help="Where from.")] = "ebsd",
-    sheet: Annotated[Path | None, typer.Option(metavar="PNG", help="Crops to look at.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")
-    ] = None,
+    domain: Domain = "ebsd",
+    sheet: Sheet = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Find the grains of a measured map and write crops of it, their condition unknown."""
     from gensim.maps.importer import Choices, fulfil
@@ -90,19 +94,15 @@ def import_verb(
 @app.command("ebsd")
 def ebsd_verb(
     files: CropFiles,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="Crops file to write (.h5).")],
+    output: CropOutput,
     not_indexed: Annotated[float, typer.Option(metavar="X", help="Share of the points.")] = 0.06,
     spread: Annotated[
         str, typer.Option(metavar="ANGLE", help="Standard deviation of the error about each axis.")
     ] = "0.5 deg",
-    tolerance: Annotated[
-        str, typer.Option(metavar="ANGLE", help="Disorientation of two grains.")
-    ] = "5 deg",
+    tolerance: Tolerance = "5 deg",
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    domain: Annotated[
-        str, typer.Option(metavar="NAME", help="Where the crops say that they come from.")
-    ] = "experiment-like",
-    sheet: Annotated[Path | None, typer.Option(metavar="PNG", help="Crops to look at.")] = None,
+    domain: Domain = "experiment-like",
+    sheet: Sheet = None,
     json_file: JsonFile = None,
 ) -> None:
     """Show simulated crops as an EBSD scan would: points that err or are not indexed."""

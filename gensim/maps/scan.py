@@ -23,7 +23,7 @@ from partsim.crops.cropfile import Crops, join, read, write
 from partsim.crops.sheet import draw_sheet
 from partsim.schema import require
 
-AT_BOUNDARIES = 4.0  # how much rarer a point at a boundary is indexed: an assumption
+AT_BOUNDARIES = 4.0  # times as often a point is not indexed there: an assumption
 
 
 class Scan(NamedTuple):

@@ -172,7 +172,7 @@ def least_tail(squares, direction, reach, law):
     (512,) are the sums of eta^2."""
     face = np.empty(SQUARE, squares.dtype)
     take_face(squares, direction, face)
-    return max(law.cutoff, np.sqrt(law.share * face.min())) / max(reach, law.cutoff)
+    return max(law.cutoff, np.sqrt(law.share_squared * face.min())) / max(reach, law.cutoff)
 
 
 @njit(cache=True)

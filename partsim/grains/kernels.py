@@ -24,7 +24,7 @@ class Law(NamedTuple):
     gradient: float
     offset: float
     cutoff: float
-    share: float
+    share_squared: float
 
 
 @njit(cache=True)
@@ -68,7 +68,7 @@ def interaction(melting, law, factor, least):
     """From `factor`, the sum of eta^2: least = share^2 of it, factor = 4 gamma of it
     + 2 (1 - zeta)^2 + 6 K - 1, `melting` being the second term."""
     for i in range(START, STOP):
-        least[i] = law.share * factor[i]
+        least[i] = law.share_squared * factor[i]
         factor[i] = law.interaction * factor[i] + (melting[i] + law.offset)
 
 

@@ -1,7 +1,8 @@
 """`partsim track STUDY`: every case of a study with every seed, from melt to crops.
 
 A case is one rank's work from its first to its last file; its seeds share one melt pool. Whatever
-is in the folder from the same job is not computed again, so that a killed study goes on:
+is in the folder from the same job is not computed again, so that a killed study goes on. A case is
+done when its card is there, and is never written anew:
 
     case_07/melt/     the pool           case_07/seed_2/   grains of one seed
     case_07.h5        crops of all seeds, written once     case_07.png   a sheet of them
@@ -59,8 +60,9 @@ def run_study(comm, study: Study, path: Path, folder: Path) -> None:
     when the others are done: UserError on all ranks.
     """
     tasks = together(comm, lambda: tasks_of(study, path))
+    left = together(comm, lambda: [task for task in tasks if not done(task, folder)])
     problems = []
-    for task in shares(tasks, comm.size)[comm.rank]:
+    for task in shares(left, comm.size)[comm.rank]:
         try:
             run_case(task, study, folder)
         except UserError as failure:
@@ -124,11 +126,30 @@ def shares(tasks: list[Task], ranks: int) -> list[list[Task]]:
     return dealt
 
 
+def card_path(task: Task, folder: Path) -> Path:
+    """The file that is written last."""
+    return folder / f"{task.name}.json"
+
+
+def done(task: Task, folder: Path) -> bool:
+    """Whether the folder has this case, complete; UserError where it has that of another job."""
+    path = card_path(task, folder)
+    if not path.exists():
+        return False
+    try:
+        card = json.loads(read_text(path, "card"))
+        found = card["job"], [run["seed"] for run in card["runs"]]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise UserError(f"{path} is no card of a case, or damaged") from problem
+    if found != (next(iter(task.jobs.values())).text, sorted(task.jobs)):
+        raise UserError(f"{path} is of another job or of other seeds: its crops are not written "
+                        "over, choose another folder")
+    return True
+
+
 def run_case(task: Task, study: Study, folder: Path) -> None:
     """One case from its job to its crops and its card, on one rank."""
     target, home = folder / f"{task.name}.h5", folder / task.name
-    if target.exists():
-        return
     begin = perf_counter()
     source = home / MELT / TEMPERATURE
     if not same_track(next(iter(task.jobs.values())), source):
@@ -139,7 +160,7 @@ def run_case(task: Task, study: Study, folder: Path) -> None:
             grow(alone(), job, source, runs[seed])
     told = fulfil(request_of(task, [run / GRAINS for run in runs.values()], target))
     card = card_of(task, study, home, told) | {"last_wall_seconds": perf_counter() - begin}
-    replace_text(target.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    replace_text(card_path(task, folder), json.dumps(card, indent=2) + "\n")
 
 
 def finished(job: TrackJob, folder: Path) -> bool:

@@ -69,12 +69,19 @@ def test_every_case_ends_in_crops_and_a_card(comm, study, monkeypatch):
     # what is there is not computed again: pool, grains, crops
     comm.Barrier()
     if comm.rank == 0:
-        (folder / "case_02.h5").unlink()
+        (folder / "case_02.json").unlink()  # as if killed before the last file
     comm.Barrier()
     monkeypatch.setattr(manytracks, "melt", None)
     monkeypatch.setattr(manytracks, "grow", None)
     manytracks.run_study(comm, studies.load(study), study, folder)
-    assert len(read(folder / "case_02.h5")) == 10
+    assert len(read(folder / "case_02.h5")) == 10 and (folder / "case_02.json").exists()
+    # and nothing is computed over the results of another job
+    comm.Barrier()
+    if comm.rank == 0:
+        study.write_text(STUDY.replace("0.5 m/s", "0.6 m/s"))
+    comm.Barrier()
+    with pytest.raises(UserError, match="case_02.json is of another job or of other seeds"):
+        manytracks.run_study(comm, studies.load(study), study, folder)
 
 
 def test_a_case_that_fails_does_not_stop_the_others(comm, study, monkeypatch):
