@@ -12,16 +12,20 @@ from .grouped_scan import GroupedScan, energy_share
 from .grouping import grouped
 from .job import Job, parse
 from .jobcheck import check, longest_explicit_step
+from .macrostep import MacroStep
 from .output.checkpoint import latest, load_blocks, load_header, load_rows
 from .output.progress import Progress
 from .output.records import Records
 from .part import material as materials
 from .part import shape
+from .part.scan import ScanPath
 from .part.strategy import check_layers
 from .program import stretch
 from .schema import read_text
 from .site import Site
 from .thermal.explicit import Explicit
+from .thermal.multirate import Multirate
+from .thermal.pace import Pace
 from .thermal.source import Optics
 from .thermal.superstep import SuperStep
 from .timers import Timers
@@ -55,7 +59,7 @@ class Build:
         self.arriving = 1.0
         self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
-        self.explicit, self.superstep = None, None
+        self.drop_solvers()
         self.records = Records(self, folder)
 
     def start(self) -> None:
@@ -144,23 +148,73 @@ class Build:
 
     def drop_solvers(self) -> None:
         """Solvers belong to one mesh."""
-        self.explicit, self.superstep = None, None
+        self.explicit, self.superstep, self.macro, self.pace = None, None, None, None
 
     def run_stretch(self) -> None:
         """The steps of the stretch that are still to be done."""
         while self.index < len(self.stretch.steps):
-            ticks = self.stretch.steps[self.index]
             kind = "laser" if self.index < self.stretch.laser else "cooling"
-            with self.timers("thermal"):
-                self.thermal_step(ticks, kind)
-            with self.timers("phase"):
-                self.phase_step(ticks, kind)
+            count = self.macro_length()
+            if count > 1:
+                ticks = count
+                self.macro_step(count, kind)
+            else:
+                ticks, count = self.stretch.steps[self.index], 1
+                with self.timers("thermal"):
+                    self.thermal_step(ticks, kind)
+                with self.timers("phase"):
+                    self.phase_step(ticks, kind)
             self.clock.ticks += ticks
-            self.index += 1
-            self.steps[kind] += 1
+            self.index += count
+            self.steps[kind] += count
             if self.index == self.stretch.laser:
                 self.end_scan()
-            self.records.after_step()
+            self.records.after_step(count)
+
+    def macro_length(self) -> int:
+        """Base steps of the macro step that is due, a power of two; below 2 if it is a single step.
+
+        Parts of the mesh may step apart only where nothing is recorded in between.
+        """
+        job, left = self.job, self.stretch.base_steps(self.index)
+        longest = 1 if job.solidification else job.time.ratio
+        longest = min(longest, left, int(job.phase.largest_substep / self.clock.base))
+        return 1 << longest.bit_length() - 1 if longest > 0 else 0
+
+    def macro_step(self, count: int, kind: str) -> None:
+        """Advances temperature and phases by `count` base steps, each block in its own steps."""
+        site, began = self.site, perf_counter()
+        solver = self.macro_solver(count, kind)
+        before = solver.multirate.updates
+        solver.run(site.state["temperature"], site.former, self.index)
+        self.peak = max(self.peak, solver.multirate.peak)
+        self.seconds["explicit"] += perf_counter() - began
+        self.updates["explicit"] += solver.multirate.updates - before
+        self.updates["equivalent"] += site.mesh.total_nodes * count
+
+    def macro_solver(self, count: int, kind: str) -> MacroStep:
+        """The solver of this mesh for macro steps of `count` base steps."""
+        if self.macro is None or (self.macro.multirate.length, self.macro_kind) != (count, kind):
+            site, base = self.site, self.clock.base
+            if self.pace is None:
+                self.pace = Pace(site.mesh, self.stretch.paths, self.optics(), base,
+                                 self.largest_explicit)
+            multirate = Multirate(site.heat, base, site.ledger, count, self.pace)
+            if kind == "laser":
+                multirate.aim_at(self.dimmed_paths(), self.optics())
+            scheme = self.schemes[kind]
+            self.macro = MacroStep(multirate, site.phases, scheme, self.timers)
+            self.macro_kind = kind
+        return self.macro
+
+    def optics(self) -> Optics:
+        """The source of all beams."""
+        lattice = self.site.lattice
+        return Optics(self.job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder)
+
+    def dimmed_paths(self) -> list[ScanPath]:
+        """The paths of the stretch with the power that arrives."""
+        return [path.dimmed(self.arriving) for path in self.stretch.paths]
 
     def thermal_step(self, ticks: int, kind: str) -> None:
         """Advances the temperature by `ticks` base steps."""
@@ -185,12 +239,7 @@ class Build:
             self.explicit = Explicit(self.site.heat, dt, self.site.ledger, self.timers)
             self.explicit_kind = kind
             if kind == "laser":
-                lattice = self.site.lattice
-                optics = Optics(
-                    self.job.laser.radius, lattice.cell, lattice.origin[:2], lattice.powder
-                )
-                paths = [path.dimmed(self.arriving) for path in self.stretch.paths]
-                self.explicit.aim_at(paths, optics)
+                self.explicit.aim_at(self.dimmed_paths(), self.optics())
         return self.explicit
 
     def super_solver(self) -> SuperStep:

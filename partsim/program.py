@@ -16,6 +16,7 @@ class Stretch:
     layer  number of the layer that is on top
     paths  of the beams, none in the final cooling
     laser  base steps until all beams are off, the first of `steps`
+    hold   base steps of the cool-down, which follow
     steps  lengths of all steps in base steps
     plate  K, temperature of the plate's bottom
     """
@@ -23,8 +24,15 @@ class Stretch:
     layer: int
     paths: tuple[ScanPath, ...]
     laser: int
+    hold: int
     steps: list[int]
     plate: float
+
+    def base_steps(self, index: int) -> int:
+        """How many base steps follow step number `index` before the laser or the hold ends."""
+        if index < self.laser:
+            return self.laser - index
+        return max(self.laser + self.hold - index, 0)
 
     @property
     def final(self) -> bool:
@@ -36,13 +44,16 @@ def layer_stretch(job: Job, shape: Shape, layer: int) -> Stretch:
     """The scan and the cool-down of a layer."""
     paths, base = layer_paths(job, shape, layer), job.time.step
     laser = max(ticks_of(path.duration, base) for path in paths)
+    dwell = ticks_of(job.layers.dwell, base)
+    hold = min(job.time.hold_steps, dwell)
     cooling = cooling_steps(
-        ticks_of(job.layers.dwell, base),
-        job.time.hold_steps,
+        dwell,
+        hold,
         job.time.steps_per_doubling,
         max(int(job.time.largest_step / base), 1),
     )
-    return Stretch(layer, paths, laser, [1] * laser + cooling, job.layers.temperature)
+    steps = [1] * laser + cooling
+    return Stretch(layer, paths, laser, hold, steps, job.layers.temperature)
 
 
 def final_stretch(job: Job) -> Stretch:
@@ -54,7 +65,7 @@ def final_stretch(job: Job) -> Stretch:
         job.time.steps_per_doubling,
         max(int(final.largest_step / base), 1),
     )
-    return Stretch(job.layers.stop, (), 0, steps, final.plate_temperature)
+    return Stretch(job.layers.stop, (), 0, 0, steps, final.plate_temperature)
 
 
 def stretch(job: Job, shape: Shape, number: int) -> Stretch | None:

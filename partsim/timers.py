@@ -28,6 +28,11 @@ class Timers:
             self._credit()
             self._running.pop()
 
+    def move(self, source: str, target: str, seconds: float) -> None:
+        """Books to another stage seconds of one that could not tell them apart."""
+        self.seconds[source] = self.seconds.get(source, 0.0) - seconds
+        self.seconds[target] = self.seconds.get(target, 0.0) + seconds
+
     def _credit(self) -> None:
         """Books the time since the last event to the innermost running stage."""
         now = perf_counter()

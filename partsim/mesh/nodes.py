@@ -108,6 +108,7 @@ class Nodes:
     key        (n_surface,) key of each surface node, in the order of the vector
     n_ghost, n_surface, n_total   sizes of the parts of the vector
     n_slots    length of a vector of contributions: surface nodes, one waste place, slots
+    foreign_block, foreign_node  (f,) leaves of other ranks, each with a node that it shares
     """
 
     tables: Tables
@@ -118,6 +119,8 @@ class Nodes:
     n_total: int
     n_slots: int
     sharing: Sharing
+    foreign_block: np.ndarray
+    foreign_node: np.ndarray
 
 
 def first_seen(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +197,8 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
         active[blocks],
         bits[blocks],
     )
-    return Nodes(tables, bits, key, n_ghost, len(key), int(interior_first[-1]), n_slots, sharing)
+    sizes = (n_ghost, len(key), int(interior_first[-1]), n_slots)
+    return Nodes(tables, bits, key, *sizes, sharing, foreign.block[shared], foreign_node)
 
 
 def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame):

@@ -137,24 +137,24 @@ class Records:
         if self.passages:
             self.passages.locate(site.view(), self.temperatures, self.build.clock.time)
 
-    def after_step(self) -> None:
-        """What is due after a step inside a stretch."""
-        build = self.build
+    def after_step(self, count: int) -> None:
+        """What is due after a step inside a stretch, or `count` steps taken as one."""
+        build, before = self.build, self.build.index - count
         if self.probes:
             self.sample()
         if self.passages:
             self.passages.sample(build.clock.time, self.temperatures(self.passages.found))
-        if build.index == build.stretch.laser // 2 and not build.stretch.final:
+        middle = build.stretch.laser // 2
+        if before < middle <= build.index and not build.stretch.final:
             if build.stretch.layer in self.output.mid_scan:
                 self.fields("scan")
         if build.index == len(build.stretch.steps):
             return
-        if build.index % self.output.history_steps == 0:
-            self.row()
-        if build.index % WATCH == 0:
-            self.watch("step")
+        for every, due in ((self.output.history_steps, self.row), (WATCH, self.watch)):
+            if build.index // every > before // every:
+                due()
 
-    def watch(self, name: str) -> None:
+    def watch(self, name: str = "step") -> None:
         """The checkpoint that a signal or the clock asks for; Interrupted after a signal."""
         asked = self.signals.agreed(self.comm)
         if asked or self.overdue():

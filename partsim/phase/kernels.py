@@ -154,26 +154,38 @@ def sweep(state, groups, rest, step, law, visits):
     rest    (nb, REST_COLUMNS), updated
     visits  (SECTIONS,), added to
     """
-    T = state[4]
     work = np.zeros(ROWS * WIDTH)
     failed = 0
     for block in range(rest.shape[0]):
-        points = block_points(groups, block)
-        own = rest[block]
-        inside = not (
-            beyond(T, points[0], points[1], own) or beyond(T, points[2], points[3], own)
-        )
-        if inside and own[WAITED] + step.dt <= own[BUDGET]:
-            own[WAITED] += step.dt if own[BUDGET] < np.inf else 0.0
-            forms = own[FORMS] > 0.0
-            if forms:
-                form(state, points[0], points[1], law)
-                form(state, points[2], points[3], law)
-            total = points[1] - points[0] + points[3] - points[2]
-            visits[at.FORMING if forms else at.REST] += total
-        else:
-            failed += wake(state, points, own, inside, step, law, work, visits)
+        failed += step_block(block, state, groups, rest, step, law, work, visits)
     return failed
+
+
+@njit(cache=True)
+def sweep_some(blocks, state, groups, rest, step, law, visits):
+    """`sweep` of some blocks, given by their numbers (m,)."""
+    work = np.zeros(ROWS * WIDTH)
+    failed = 0
+    for block in blocks:
+        failed += step_block(block, state, groups, rest, step, law, work, visits)
+    return failed
+
+
+@njit(cache=True)
+def step_block(block, state, groups, rest, step, law, work, visits):
+    """`sweep` of one block."""
+    T, points, own = state[4], block_points(groups, block), rest[block]
+    inside = not (beyond(T, points[0], points[1], own) or beyond(T, points[2], points[3], own))
+    if not (inside and own[WAITED] + step.dt <= own[BUDGET]):
+        return wake(state, points, own, inside, step, law, work, visits)
+    own[WAITED] += step.dt if own[BUDGET] < np.inf else 0.0
+    forms = own[FORMS] > 0.0
+    if forms:
+        form(state, points[0], points[1], law)
+        form(state, points[2], points[3], law)
+    total = points[1] - points[0] + points[3] - points[2]
+    visits[at.FORMING if forms else at.REST] += total
+    return 0
 
 
 @njit(cache=True)

@@ -155,6 +155,30 @@ def block_kappa(block, conduction, work):
     return work.kappa
 
 
+@njit(cache=True, forceinline=True)
+def sweep_block(block, arrays, conduction, beam, rate, work):
+    """One explicit step of a block; arguments and result as of `sweep`, whose `arrays` are
+    (temperature, new, contributions) and whose `rate` is that of the block."""
+    temperature, new, contributions = arrays
+    size, tables = conduction.size, conduction.tables
+    n, pitch = len(size), len(size) + 1
+    gather(temperature, tables, block, work.values)
+    active, peak = tables.active[block], 0.0
+    kappa = block_kappa(block, conduction, work)
+    conduct_block(block, kappa, conduction, work)
+    if beam.count and add_beam(beam, conduction.corner[block], active, n, work.flux):
+        peak = work.values[: pitch * pitch * (active + 1)].max()
+    target = tables.interior_first[block]
+    for k in range(1, active):
+        for j in range(1, n):
+            row = (k * pitch + j) * pitch + 1
+            for i in range(n - 1):
+                new[target + i] = work.values[row + i] - rate * work.flux[row + i]
+            target += n - 1
+    scatter(work.flux, tables, block, contributions)
+    return peak
+
+
 @njit(cache=True)
 def sweep(temperature, new, contributions, conduction, beam, rates, work):
     """One explicit step of all blocks: interior nodes are updated, surface nodes collect flux.
@@ -168,24 +192,9 @@ def sweep(temperature, new, contributions, conduction, beam, rates, work):
 
     Returns the highest old temperature in the blocks that the beam reaches, 0 if there is none.
     """
-    size, tables = conduction.size, conduction.tables
-    n, pitch = len(size), len(size) + 1
-    peak = 0.0
-    for block in range(len(tables.active)):
-        gather(temperature, tables, block, work.values)
-        active = tables.active[block]
-        kappa = block_kappa(block, conduction, work)
-        conduct_block(block, kappa, conduction, work)
-        if beam.count and add_beam(beam, conduction.corner[block], active, n, work.flux):
-            peak = max(peak, work.values[: pitch * pitch * (active + 1)].max())
-        rate, target = rates[block], tables.interior_first[block]
-        for k in range(1, active):
-            for j in range(1, n):
-                row = (k * pitch + j) * pitch + 1
-                for i in range(n - 1):
-                    new[target + i] = work.values[row + i] - rate * work.flux[row + i]
-                target += n - 1
-        scatter(work.flux, tables, block, contributions)
+    arrays, peak = (temperature, new, contributions), 0.0
+    for block in range(len(conduction.tables.active)):
+        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], work))
     return peak
 
 

@@ -1,0 +1,140 @@
+"""Macro steps of temperature and phases, every block at its own multiple of the base step."""
+
+from time import perf_counter
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from .phase.integrate import BlockPhases
+from .phase.kernels import Step, sweep_some
+from .thermal.multirate import Multirate, beam_of, fire, highest_level, settle
+from .timers import Timers
+
+
+@intrinsic
+def cycles(typing):
+    """The processor's cycle counter: a clock that compiled code can read."""
+
+    def emit(context, builder, signature, arguments):
+        kind = ir.FunctionType(ir.IntType(64), [])
+        return builder.call(builder.module.declare_intrinsic("llvm.readcyclecounter", (), kind), ())
+
+    return types.int64(), emit
+
+
+@njit(cache=True)
+def take(steps, heat, phases):
+    """`count` base steps, `since` base steps after a sync, on a rank that shares nothing.
+
+    steps   (since, count)
+    heat    (state, residual, field, conduction, beams, dark, levels, slowest, law, table, room,
+            work), see thermal.multirate
+    phases  (fields, groups, rest, step, law, visits), see phase.kernels; `step` is a base step
+
+    Returns (peak in K, lost (count, 2) as `settle` tells it, cycles of temperature and of phases,
+    fixed points not found).
+    """
+    state, residual, field, conduction, beams, dark = heat[:6]
+    levels, slowest, law, table, room, work = heat[6:]
+    since, count = steps
+    lost, spent, peak, failed = np.zeros((count, 2)), np.zeros(2, np.int64), 0.0, 0
+    for number in range(count):
+        began, time = cycles(), since + number
+        high = highest_level(time, residual.shape[0])
+        source = (beam_of(beams, number), dark)
+        peak = max(peak, fire(state, residual, field, conduction, source, levels, high, table, work))
+        settle(state[0], residual, field, levels, slowest, time, high, law, table, room,
+               lost[number])
+        middle = cycles()
+        failed += move_phases(state, levels, time + 1, residual.shape[0], phases)
+        spent[0] += middle - began
+        spent[1] += cycles() - middle
+    return peak, lost, spent, failed
+
+
+@njit(cache=True)
+def move_phases(state, levels, time, count, phases):
+    """The phases of all blocks whose step ends at `time`; the fixed points not found."""
+    if phases is None:
+        return 0
+    fields, groups, rest, step, law, visits = phases
+    whole = (fields[0], fields[1], fields[2], state[1], state[0])
+    failed = 0
+    for level in range(highest_level(time, count) + 1):
+        blocks = levels.order[levels.first[level] : levels.first[level + 1]]
+        longer = Step(step.dt * (1 << level), step.substeps, step.tolerance)
+        failed += sweep_some(blocks, whole, groups, rest, longer, law, visits)
+    return failed
+
+
+class MacroStep:
+    """Macro steps of one stretch on one mesh; see `take`.
+
+    multirate, phases, halo  of the mesh
+    """
+
+    def __init__(self, multirate: Multirate, phases: BlockPhases, scheme: str, timers: Timers):
+        heat = multirate.heat
+        self.multirate, self.timers, self.halo = multirate, timers, heat.mesh.halo
+        self.phases = None
+        if scheme != "off":
+            options, dt = phases.options, multirate.dt
+            step = Step(dt, int(scheme == "crank-nicolson"), options.rest_tolerance)
+            self.phases = (phases.fields, phases.groups, phases.rest, step, phases.law,
+                           phases.visits)
+        self.tools = (heat.law, heat.table, multirate.room, heat.work)
+
+    def run(self, temperature: np.ndarray, former: np.ndarray, start: int) -> None:
+        """Advances `temperature` (n_total,) and the phases by the whole length.
+
+        former  (n_total,)  scratch: each node's temperature before the last step of its home
+        start   base steps of the stretch that are done
+
+        Raises ArithmeticError where the fixed point of (43) is not found.
+        """
+        multirate, failed = self.multirate, 0
+        for since in range(0, multirate.length, multirate.interval):
+            with self.timers("thermal"):
+                multirate.begin(start + since, since)
+            part = self.shared if self.halo.sharing.ranks else self.alone
+            failed += part((temperature, former), since)
+        if failed:
+            raise ArithmeticError(f"{failed} phase states did not converge")
+
+    def alone(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
+        """One interval of levels on a rank that shares nothing; the fixed points not found."""
+        multi = self.multirate
+        heat = (state, multi.residual, multi.field, multi.heat.conduction, multi.beams, multi.dark,
+                multi.levels, multi.slowest, *self.tools)
+        with self.timers("thermal"):
+            began = perf_counter()
+            peak, lost, spent, failed = take((since, multi.interval), heat, self.phases)
+            seconds = perf_counter() - began
+        self.timers.move("thermal", "phase", seconds * spent[1] / max(spent.sum(), 1))
+        multi.book(peak, lost)
+        return failed
+
+    def shared(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
+        """The same with neighbours."""
+        multi, failed = self.multirate, 0
+        law, table, room, work = self.tools
+        count, lost = multi.residual.shape[0], np.zeros((multi.interval, 2))
+        for number in range(multi.interval):
+            time = since + number
+            high = highest_level(time, count)
+            source = (beam_of(multi.beams, number), multi.dark)
+            with self.timers("thermal"):
+                peak = fire(state, multi.residual, multi.field, multi.heat.conduction, source,
+                            multi.levels, high, table, work)
+                with self.timers("halo"):
+                    for level in range(high + 1):
+                        self.halo.sum(multi.residual[level])
+                settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time,
+                       high, law, table, room, lost[number])
+            multi.peak = max(multi.peak, peak)
+            with self.timers("phase"):
+                failed += move_phases(state, multi.levels, time + 1, count, self.phases)
+        multi.book(multi.peak, lost)
+        return failed

@@ -1,0 +1,272 @@
+"""Multirate forward Euler: every block at its own multiple of the base step.
+
+A block of level l takes steps of 2^l base steps. Its elements keep their residual over the whole
+step; a node takes steps of the fastest block that it touches, with the present residual of that one
+and the frozen ones of the others. What an element gives to its nodes adds up to zero over the same
+time, so that energy is conserved to round-off; with one level this is forward Euler of .explicit.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..ledger import Ledger
+from .content import rewarm, walk
+from .heat import Heat
+from .kernels import sweep_block
+from .levels import Levels, Slowest, first_levels, relevel, slowest_levels
+from .losses import cool_surface, cool_surface_content
+from .pace import INTERVAL, Pace
+from .source import Beam, Optics, aim, beam_room, empty_beam
+
+
+class Field(NamedTuple):
+    """What the kernels need of the mesh beside Conduction; rates are those of one base step.
+
+    first, second  (nb+1,)       nodes that a block is home to, Mesh.home
+    block_rates    (nb,)         s K/J, of interior nodes
+    node_rates     (n_surface,)  s K/J, 0 at fixed nodes
+    ratio          (n_top,)      K m^2/W of Heat.top, 0 at fixed nodes
+    capacity       (n_top,)      J/K
+    owned          from which node on a node is the rank's own
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    block_rates: np.ndarray
+    node_rates: np.ndarray
+    ratio: np.ndarray
+    capacity: np.ndarray
+    owned: int
+
+
+class Room(NamedTuple):
+    """Scratch for the losses of one level: nodes, ratio, before, after, each (n_top,)."""
+
+    nodes: np.ndarray
+    ratio: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+
+class Multirate:
+    """Macro steps of `length` base steps dt on one mesh, along the paths of a stretch.
+
+    pace    which levels the blocks may have; paths, optics  the beams, none for a cool-down
+    levels  of the blocks and nodes now
+    peak    K, highest temperature so far of a block under the beam
+    dark    a source of nothing
+    updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
+    """
+
+    def __init__(self, heat: Heat, dt: float, ledger: Ledger, length: int, pace: Pace):
+        mesh, nodes, top = heat.mesh, heat.mesh.nodes, heat.top
+        self.heat, self.dt, self.ledger, self.length, self.pace = heat, dt, ledger, length, pace
+        self.count = length.bit_length()
+        self.stable = np.minimum(pace.stable, self.count - 1)
+        self.stable[pace.near] = np.minimum(self.stable[pace.near], INTERVAL.bit_length() - 1)
+        self.interval = 1 << int(self.stable[pace.near].min(initial=self.count - 1))
+        self.stable[pace.near] = self.interval.bit_length() - 1
+        self.slowest = slowest_levels(mesh, self.stable, self.count, top)
+        self.levels = first_levels(self.slowest, self.count)
+        conduction = heat.conduction
+        rates = dt / heat.capacity[: nodes.n_surface]
+        rates[heat.fixed] = 0.0
+        ratio = dt * mesh.area[top] / heat.capacity[top]
+        ratio[np.isin(top, heat.fixed)] = 0.0
+        block_rates = dt / (heat.volumetric * conduction.edge**3)
+        self.field = Field(*mesh.home, block_rates, rates, ratio, heat.capacity[top], nodes.n_ghost)
+        self.residual = np.zeros((self.count, nodes.n_slots))
+        self.room = Room(np.zeros(len(top), np.int64), *np.zeros((3, len(top))))
+        cells = mesh.active / mesh.active.sum()
+        self.weight = mesh.total_nodes * cells
+        self.paths, self.peak, self.updates = (), 0.0, 0.0
+        nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
+        self.dark = empty_beam(nowhere, 1, (0, 0))
+        self.beams = empty_beams(nowhere, 1, (0, 0), self.interval)
+
+    def aim_at(self, paths: Sequence, optics: Optics) -> "Multirate":
+        """Gives the steps the paths (ScanPath, times from 0) of beams that work together."""
+        lattice, top = self.heat.mesh.lattice, self.heat.mesh.top
+        room = sum(beam_room(path, self.dt, optics.radius) for path in paths)
+        self.paths, self.optics = paths, optics
+        self.beams = empty_beams(optics, room, (top - lattice.layer, top), self.interval)
+        return self
+
+    def begin(self, start: int, since: int) -> None:
+        """Gives blocks their levels and aims the beams for the `interval` steps from `start` on.
+
+        start  base steps of the stretch        since  base steps of the macro step
+        """
+        pace, mesh, nodes = self.pace, self.heat.mesh, self.heat.mesh.nodes
+        pace.advance(start + self.interval)
+        level = np.where(pace.near, np.minimum(pace.levels(start), self.stable), self.stable)
+        length = 1 << level.astype(int)
+        fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
+        self.updates += float(self.weight @ fires)
+        foreign = level[nodes.foreign_block]
+        quick = foreign < self.stable[nodes.foreign_block]
+        relevel(self.levels, self.slowest, nodes.tables, level[mesh.own],
+                (nodes.foreign_node[quick], foreign[quick]))
+        self.load(start)
+
+    def load(self, start: int) -> None:
+        """The sources of the `interval` steps from `start` on; books their energy."""
+        if not self.paths:
+            return
+        self.beams.count[:] = 0
+        energy = np.zeros(self.interval)
+        for path in self.paths:
+            aim_all(self.beams, path.times, path.ends, path.power, (start, self.dt), self.optics,
+                    energy)
+        for value in energy:
+            self.ledger.laser.add(float(value))
+
+    def book(self, peak: float, lost: np.ndarray) -> None:
+        """Takes account of what some base steps (m, 2) have lost, see `settle`."""
+        self.peak = max(self.peak, peak)
+        for plate, top in lost:
+            self.ledger.lost_plate.add(float(plate) * self.dt)
+            self.ledger.lost_top.add(float(top))
+
+
+class Beams(NamedTuple):
+    """The sources of several steps: as Beam, with arrays over the steps in front; layer alone is
+    that of all."""
+
+    count: np.ndarray
+    first: np.ndarray
+    cells: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    power: np.ndarray
+    layer: tuple
+
+
+def empty_beams(optics: Optics, pieces: int, layer: tuple[int, int], steps: int) -> Beams:
+    """Beams with room for so many pieces in each of the steps, see empty_beam."""
+    one = empty_beam(optics, pieces, layer)
+    arrays = (np.repeat(array[None], steps, axis=0) for array in one[1:-1])
+    return Beams(np.zeros(steps, np.int64), *arrays, layer)
+
+
+@njit(cache=True, forceinline=True)
+def beam_of(beams, step):
+    """The source of one step."""
+    return Beam(beams.count[step], beams.first[step], beams.cells[step], beams.lower[step],
+                beams.upper[step], beams.power[step], beams.layer)
+
+
+@njit(cache=True)
+def aim_all(beams, times, ends, power, start, optics, energy):
+    """Adds a path to the sources of all steps; start: (base steps before the first, dt)."""
+    first, dt = start
+    for step in range(len(beams.count)):
+        begin = (first + step) * dt
+        span = (begin, begin + dt)
+        count, joules = aim(beam_of(beams, step), times, ends, power, span, optics)
+        beams.count[step] = count
+        energy[step] += joules
+
+
+@njit(cache=True, forceinline=True)
+def highest_level(time, count):
+    """The highest of `count` levels whose steps begin or end `time` base steps after a sync."""
+    level = 0
+    while level + 1 < count and time & ((2 << level) - 1) == 0:
+        level += 1
+    return level
+
+
+@njit(cache=True)
+def fire(state, residual, field, conduction, source, levels, high, table, work):
+    """Blocks of the levels up to `high` begin a step; returns the peak as `sweep` does.
+
+    state     (T, T_old), (n_total,) each: T_old is what T was when the home's step began
+    residual  (L, n_slots)  W, of the blocks of each level, 0 where they begin
+    source    (beam, dark): the sources of blocks of level 0 and of the others
+    """
+    temperature, former = state
+    peak = 0.0
+    for level in range(high + 1):
+        arrays = (temperature, temperature, residual[level])
+        beam = source[0] if level == 0 else source[1]
+        for at in range(levels.first[level], levels.first[level + 1]):
+            block = levels.order[at]
+            for n in range(field.first[block], field.first[block + 1]):
+                former[n] = temperature[n]
+            low, end = field.second[block], field.second[block + 1]
+            for n in range(low, end):
+                former[n] = temperature[n]
+            rate = field.block_rates[block] * (1 << level)
+            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, work))
+            if table is not None:
+                rewarm(former[low:end], temperature[low:end], table)
+    return peak
+
+
+@njit(cache=True, forceinline=True)
+def settle_node(node, level, temperature, residual, field, slowest, used, table):
+    """A step of one surface node; returns the power in W of what it collected."""
+    last = slowest.widest[node]
+    total = residual[level, node]
+    for other in range(level + 1, last + 1):
+        total += residual[other, node]
+    for other in range(level, min(used, last) + 1):
+        residual[other, node] = 0.0
+    old = temperature[node]
+    new = old - field.node_rates[node] * (1 << level) * total
+    temperature[node] = new if table is None else walk(old, new - old, table)
+    return total
+
+
+@njit(cache=True)
+def settle(temperature, residual, field, levels, slowest, time, high, law, table, room, lost):
+    """Surface nodes of the levels up to `high` take the step that begins at `time`.
+
+    lost  (2,)  is added to: J s^-1 x base steps through the plate, J through the top, of own nodes
+    """
+    for level in range(high + 1):
+        used = highest_level(time + (1 << level), residual.shape[0])  # residuals used up then
+        for at in range(slowest.first[level], slowest.first[level + 1]):
+            node = slowest.nodes[at]
+            if levels.node[node] == level:
+                total = settle_node(node, level, temperature, residual, field, slowest, used, table)
+                if field.node_rates[node] == 0.0 and node >= field.owned:
+                    lost[0] -= total * (1 << level)
+        for at in range(levels.fast_first[level], levels.fast_first[level + 1]):
+            node = levels.fast[at]
+            total = settle_node(node, level, temperature, residual, field, slowest, used, table)
+            if field.node_rates[node] == 0.0 and node >= field.owned:
+                lost[0] -= total * (1 << level)
+        lost[1] += cool_level(temperature, field, levels, slowest, level, law, table, room)
+
+
+@njit(cache=True)
+def cool_level(temperature, field, levels, slowest, level, law, table, room):
+    """What the top loses at the nodes of a level in their step; returns the J of own nodes."""
+    count = 0
+    for at in range(slowest.top_first[level], slowest.top_first[level + 1]):
+        node = slowest.top[at]
+        if levels.node[node] == level:
+            room.nodes[count] = node
+            count += 1
+    for at in range(levels.fast_first[level], levels.fast_first[level + 1]):
+        if slowest.top_index[levels.fast[at]] >= 0:
+            room.nodes[count] = levels.fast[at]
+            count += 1
+    for at in range(count):
+        room.ratio[at] = field.ratio[slowest.top_index[room.nodes[at]]] * (1 << level)
+    nodes, ratio = room.nodes[:count], room.ratio[:count]
+    before, after = room.before[:count], room.after[:count]
+    if table is None:
+        cool_surface(temperature, nodes, ratio, law, before, after)
+    else:
+        cool_surface_content(temperature, nodes, ratio, law, table, before, after)
+    gone = 0.0
+    for at in range(count):
+        if nodes[at] >= field.owned:
+            gone += field.capacity[slowest.top_index[nodes[at]]] * (before[at] - after[at])
+    return gone

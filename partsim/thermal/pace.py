@@ -1,0 +1,106 @@
+"""Which multiple of the base step each block may take: its level l, steps of 2^l base steps.
+
+Three things bound a level. Stability: a step of forward Euler on cells of edge h must stay below
+h^2 rho c / (2 k). The beam: blocks within REACH radii and a cell of it take the base step. And
+what the beam leaves behind: the heat of a beam that has passed tau ago changes in a time of about
+tau, so that a step may be SHARE of it.
+
+The beam's way is divided into intervals that stand on a grid of their own, so that levels are a
+function of the paths, of time and of the mesh alone: the same on all ranks and in a resumed run.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from .source import Optics
+
+REACH = 6.0  # beam radii
+SHARE = 0.1
+NEVER = -(1 << 40)  # base steps
+INTERVAL = 16  # base steps of the grid on which the beam's way is divided
+
+
+class Pace:
+    """Levels of all blocks while the beams follow their paths, one stretch on one mesh.
+
+    low, high  (n, 3)  m, corners of the blocks' active parts
+    stable     (n,)    the largest level of each block that is stable
+    near       (n,)    whether a beam ever comes near the block
+    """
+
+    def __init__(self, mesh, paths: Sequence, optics: Optics, step: float, longest: float):
+        lattice, leaves = mesh.lattice, mesh.leaves
+        edge = leaves.edge[:, None] * np.ones(3, np.int64)
+        edge[:, 2] = mesh.active * leaves.stride
+        self.low = lattice.position(leaves.corner)
+        self.high = lattice.position(leaves.corner + edge)
+        self.stable = levels_below(longest * leaves.stride.astype(float) ** 2 / step)
+        self.paths, self.step = paths, step
+        self.reach = REACH * optics.radius + optics.cell
+        self.last = np.full(len(leaves), NEVER)
+        self.done = 0
+        end = max((path.times[-1] for path in paths), default=0.0)
+        self.advance(int(np.ceil(end / step)))
+        self.near = self.last > NEVER
+        self.last[:], self.done = NEVER, 0
+
+    def advance(self, stop: int) -> None:
+        """Follows the beams up to the base step `stop` of the stretch."""
+        intervals = -(-stop // INTERVAL)
+        for path in self.paths:
+            follow(self.last, (self.low, self.high), (path.times, path.ends, path.power),
+                   (self.done, intervals), self.step, self.reach)
+        self.done = max(self.done, intervals)
+
+    def levels(self, start: int) -> np.ndarray:
+        """(n,) the levels that steps from `start` on may have, not yet bounded by stability."""
+        passed = np.maximum(start - self.last, 0)
+        return levels_below(SHARE * passed)
+
+
+def levels_below(ratio: np.ndarray) -> np.ndarray:
+    """(n,) int8, the largest l >= 0 with 2^l <= ratio; 0 where there is none."""
+    return (np.frexp(np.maximum(ratio, 1.0))[1] - 1).astype(np.int8)
+
+
+@njit(cache=True)
+def follow(last, boxes, path, intervals, step, reach):
+    """last = end of the newest interval in which a beam has been within reach of a box.
+
+    last       (n,)  base steps, updated
+    boxes      low, high (n, 3) in m
+    path       times (m+1,), ends (m+1, 3), power (m,)
+    intervals  (first, stop) on the grid
+    """
+    times, ends, power = path
+    low, high = boxes
+    first, stop = intervals
+    for interval in range(first, stop):
+        start, end = interval * INTERVAL * step, (interval + 1) * INTERVAL * step
+        segment = max(np.searchsorted(times, start, side="right") - 1, 0)
+        while segment < len(power) and times[segment] < end:
+            t0, t1 = max(times[segment], start), min(times[segment + 1], end)
+            if power[segment] > 0.0 and t1 > t0:
+                whole = times[segment + 1] - times[segment]
+                a, b = (t0 - times[segment]) / whole, (t1 - times[segment]) / whole
+                mark(last, (interval + 1) * INTERVAL, boxes,
+                     ends[segment] + a * (ends[segment + 1] - ends[segment]),
+                     ends[segment] + b * (ends[segment + 1] - ends[segment]), reach)
+            segment += 1
+
+
+@njit(cache=True)
+def mark(last, time, boxes, begin, end, reach):
+    """last = time for the boxes within reach of the box around the points begin and end (3,)."""
+    low, high = boxes
+    for box in range(len(last)):
+        square = 0.0
+        for axis in range(3):
+            below = low[box, axis] - max(begin[axis], end[axis])
+            above = min(begin[axis], end[axis]) - high[box, axis]
+            gap = max(below, above, 0.0)
+            square += gap * gap
+        if square <= reach * reach:
+            last[box] = max(last[box], time)

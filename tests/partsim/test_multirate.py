@@ -1,0 +1,214 @@
+"""Multirate steps: one rate is forward Euler, and many rates are what their definition says."""
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+from scipy import sparse
+
+from partsim.job import MaterialChoice
+from partsim.macrostep import MacroStep
+from partsim.part import material as materials
+from partsim.part.scan import ScanPath
+from partsim.thermal.multirate import Multirate
+from partsim.thermal.pace import INTERVAL, NEVER, Pace, levels_below
+from partsim.thermal.source import Optics
+from partsim.timers import Timers
+from tests.dense import BITS, STIFFNESS
+from tests.heat_run import RADIUS, HeatRun
+from tests.meshes import alone, noise, present, varied_mesh
+
+DT = 1e-5
+HOT = {"lossy": True, "fixed": True}
+
+
+class FixedPace:
+    """A pace that gives every leaf a level of its own; under the top, where a beam may be, 0.
+
+    near  whether they change from interval to interval
+    """
+
+    def __init__(self, mesh, highest, near=False):
+        random = np.random.default_rng(5)
+        count = len(mesh.leaves)
+        self.stable = np.full(count, highest, np.int8)
+        self.near = np.full(count, near)
+        self.chosen = random.integers(0, highest + 1, (64, count)).astype(np.int8)
+        upper = mesh.leaves.corner[:, 2] + mesh.active * mesh.leaves.stride
+        self.chosen[:, upper == mesh.top] = 0
+        if not near:
+            self.stable = self.chosen[0]
+
+    def advance(self, stop):
+        """Nothing is to be followed."""
+
+    def levels(self, start):
+        """Other levels in each interval."""
+        return self.chosen[start // INTERVAL]
+
+
+def hot_run(mesh, **options):
+    """A run from uneven temperatures, half of them above the liquidus."""
+    return HeatRun(mesh, lambda points: 600 + 3000 * noise(points), **options)
+
+
+def track(mesh):
+    """A line over the powder, at half of its power from its middle on."""
+    lattice = mesh.lattice
+    corners = np.array([[9.0, 9.5, 0], [20.0, 14.0, 0], [22.0, 22.0, 0]])
+    corners[:, 2] = lattice.top(mesh.layer)
+    times = DT * np.array([0.0, 17.3, 40.0])
+    return ScanPath(lattice.position(corners), times, np.array([200.0, 100.0]))
+
+
+def macro(run, length, count, pace, path=None):
+    """`count` macro steps of a HeatRun of that many base steps."""
+    multirate = Multirate(run.heat, DT, run.ledger, length, pace)
+    lattice = run.mesh.lattice
+    if path is not None:
+        multirate.aim_at((path,), Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder))
+    stepper = MacroStep(multirate, None, "off", Timers())
+    former = run.temperature.copy()
+    for number in range(count):
+        stepper.run(run.temperature, former, number * length)
+    return run
+
+
+@pytest.fixture
+def mesh(comm):
+    made = varied_mesh(comm)
+    yield made
+    made.close()
+
+
+ALLOYS = pytest.mark.parametrize("alloy", [
+    materials.load(MaterialChoice(name=name, latent_heat=name == "316L"))
+    for name in ("Ti-6Al-4V", "316L")
+], ids=["Ti-6Al-4V", "316L"])
+
+
+@ALLOYS
+def test_one_rate_is_the_explicit_scheme(mesh, alloy):
+    """Bit for bit, with hanging nodes, powder, a beam, losses and a fixed plate."""
+    options = HOT | {"consolidated": 0.3, "alloy": alloy}
+    one, other = hot_run(mesh, **options), hot_run(mesh, **options)
+    one.explicit(DT, 16, track(mesh))
+    macro(other, 8, 2, FixedPace(mesh, 0), track(mesh))
+    np.testing.assert_array_equal(one.temperature, other.temperature)
+    assert other.ledger.laser.value == one.ledger.laser.value > 0
+    for name in ("lost_top", "lost_plate"):
+        left, right = (getattr(run.ledger, name).value for run in (one, other))
+        assert right == pytest.approx(left, rel=1e-12, abs=0)
+
+
+@ALLOYS
+@pytest.mark.parametrize("near", [False, True], ids=["levels that stay", "levels that change"])
+def test_energy_is_conserved_at_any_levels(mesh, alloy, near):
+    """Also with powder that melts, c_p(T), latent heat and losses."""
+    run = hot_run(mesh, consolidated=0.3, alloy=alloy, **HOT)
+    macro(run, 16, 4, FixedPace(mesh, 4, near), track(mesh))
+    assert run.ledger.lost_top.value > 0 and run.ledger.lost_plate.value != 0
+    assert abs(run.gap()) <= 1e-11
+
+
+@pytest.mark.parametrize("near", [False, True], ids=["levels that stay", "levels that change"])
+def test_ranks_agree_bit_for_bit(mesh, near):
+    """Levels are those of leaves, whoever owns them."""
+    together = hot_run(mesh, consolidated=0.3, **HOT)
+    macro(together, 16, 4, FixedPace(mesh, 4, near), track(mesh))
+    whole = alone(mesh)
+    single = hot_run(whole, consolidated=0.3, **HOT)
+    macro(single, 16, 4, FixedPace(whole, 4, near), track(whole))
+    np.testing.assert_array_equal(together.blocks(), single.blocks())
+    whole.close()
+
+
+def incidence(mesh):
+    """Sparse (nb (B+1)^3, n_total): what each node of a block takes of each node of the mesh."""
+    columns = []
+    for node in range(mesh.nodes.n_total):
+        unit = np.zeros(mesh.nodes.n_total)
+        unit[node] = 1.0
+        values = np.where(present(mesh), mesh.to_blocks(unit), 0.0).ravel()
+        columns.append(sparse.csc_array(values[:, None]))
+    return sparse.hstack(columns).tocsr()
+
+
+def block_stiffness(mesh, block, conductivity):
+    """((B+1)^3, (B+1)^3) of one block, assembled from its active cells."""
+    size, pitch = mesh.lattice.block, mesh.lattice.block + 1
+    edge = mesh.leaves.stride[mesh.own][block] * mesh.lattice.cell
+    steps = np.array([pitch * pitch, pitch, 1])
+    matrix = np.zeros((pitch**3, pitch**3))
+    for cell in np.ndindex(int(mesh.active[mesh.own][block]), size, size):
+        nodes = (cell + BITS) @ steps
+        matrix[np.ix_(nodes, nodes)] += conductivity * edge * STIFFNESS
+    return matrix
+
+
+def by_definition(mesh, heat, temperature, level, count):
+    """`count` base steps: every block's residual frozen over its step, every node with its fastest
+    block, by matrices and without any list of blocks or nodes."""
+    take, rows = incidence(mesh), (mesh.lattice.block + 1) ** 3
+    parts = [take[rows * b:rows * (b + 1)] for b in range(mesh.n_blocks)]
+    stiffness = [block_stiffness(mesh, b, heat.conduction.law[2]) for b in range(mesh.n_blocks)]
+    touched = np.array([np.diff(part.tocsc().indptr) > 0 for part in parts])
+    fastest = np.where(touched, level[:, None], 99).min(axis=0)
+    residual, T = np.zeros(touched.shape), temperature.copy()
+    for time in range(count):
+        for b in np.flatnonzero(time % 2 ** level == 0):
+            residual[b] = parts[b].T @ (stiffness[b] @ (parts[b] @ T))
+        due = time % 2 ** fastest == 0
+        T[due] -= (DT * 2 ** fastest * residual.sum(axis=0) / heat.capacity)[due]
+    return T
+
+
+@pytest.mark.serial
+def test_many_rates_are_what_they_are_defined_as():
+    """Against matrices, on blocks of three sizes with hanging nodes; seven levels at random."""
+    mesh = varied_mesh(MPI.COMM_SELF)
+    run, pace = hot_run(mesh), FixedPace(mesh, 3)
+    expected = by_definition(mesh, run.heat, run.temperature, pace.stable.astype(int), 16)
+    macro(run, 8, 2, pace)
+    assert len(np.unique(mesh.leaves.stride)) == 3
+    np.testing.assert_allclose(run.temperature, expected, rtol=1e-12)
+    mesh.close()
+
+
+def brute_distance(pace, path, leaf, start, stop):
+    """m, least distance of a leaf's box from the beam in so many base steps, finely sampled."""
+    times = np.linspace(start * DT, stop * DT, 200, endpoint=False)
+    where = path.position(times)[path.power_at(times) > 0]
+    gap = np.maximum(pace.low[leaf] - where, where - pace.high[leaf]).clip(0)
+    return np.linalg.norm(gap, axis=1).min(initial=np.inf)
+
+
+def test_beam_is_near_only_blocks_of_level_zero(mesh):
+    """Wherever a finely sampled beam comes within reach; and the levels behind it rise."""
+    path, lattice = track(mesh), mesh.lattice
+    optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
+    pace = Pace(mesh, (path,), optics, DT, 1.8e-4)
+    for start in range(0, 64, INTERVAL):
+        pace.advance(start + INTERVAL)
+        level = pace.levels(start)
+        for leaf in range(len(mesh.leaves)):
+            distance = brute_distance(pace, path, leaf, start, start + INTERVAL)
+            if distance < pace.reach:
+                assert pace.near[leaf] and level[leaf] == 0
+    assert (pace.last == NEVER).any() and pace.near.any()
+    pace.advance(1000)
+    assert pace.levels(40 + 200 * INTERVAL)[pace.near].min() >= 7
+
+
+def test_levels_do_not_depend_on_where_a_run_was_resumed(mesh):
+    path, lattice = track(mesh), mesh.lattice
+    optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
+    through, resumed = (Pace(mesh, (path,), optics, DT, 1.8e-4) for _ in range(2))
+    for start in (0, 16, 32, 40, 44):
+        through.advance(start + 4)
+    resumed.advance(44 + 4)
+    np.testing.assert_array_equal(through.levels(44), resumed.levels(44))
+
+
+def test_level_is_the_largest_power_of_two_below():
+    ratio = np.array([0.0, 0.99, 1.0, 1.99, 2.0, 7.9, 8.0, 18.0, 64.0])
+    assert levels_below(ratio).tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 6]
