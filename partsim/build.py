@@ -153,23 +153,28 @@ class Build:
     def run_stretch(self) -> None:
         """The steps of the stretch that are still to be done."""
         while self.index < len(self.stretch.steps):
-            kind = "laser" if self.index < self.stretch.laser else "cooling"
-            count = self.macro_length()
-            if count > 1:
-                ticks = count
-                self.macro_step(count, kind)
-            else:
-                ticks, count = self.stretch.steps[self.index], 1
-                with self.timers("thermal"):
-                    self.thermal_step(ticks, kind)
-                with self.timers("phase"):
-                    self.phase_step(ticks, kind)
-            self.clock.ticks += ticks
-            self.index += count
-            self.steps[kind] += count
-            if self.index == self.stretch.laser:
-                self.end_scan()
-            self.records.after_step(count)
+            before = self.index
+            self.advance()
+            self.records.after_step(self.index - before)
+
+    def advance(self) -> None:
+        """The step that is due, or the macro step that stands for several."""
+        kind = "laser" if self.index < self.stretch.laser else "cooling"
+        count, ticks = self.macro_length(), self.stretch.steps[self.index]
+        if count > 1:
+            ticks = count
+            self.macro_step(count, kind)
+        else:
+            count = 1
+            with self.timers("thermal"):
+                self.thermal_step(ticks, kind)
+            with self.timers("phase"):
+                self.phase_step(ticks, kind)
+        self.clock.ticks += ticks
+        self.index += count
+        self.steps[kind] += count
+        if self.index == self.stretch.laser:
+            self.end_scan()
 
     def macro_length(self) -> int:
         """Base steps of the macro step that is due, a power of two; below 2 if it is a single step.

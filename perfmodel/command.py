@@ -94,6 +94,35 @@ def tracks(
 
 
 @app.command()
+def stepping(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="Whose layers are built.")],
+    first: Annotated[int, typer.Option(min=1, help="The first of the layers.")] = 1,
+    layers: Annotated[int, typer.Option(min=1, help="How many layers.")] = 1,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Base steps of each layer, by default all.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="The report for scripts.")
+    ] = None,
+) -> None:
+    """Time multirate steps beside the one-rate scheme on the same layers, and compare the fields."""
+    checked = agreed(load_job, job)
+    if first + layers - 1 > checked.layers.count:
+        raise UserError(f"--first {first} --layers {layers}, but {job} has {checked.layers.count} "
+                        "layers")
+    if checked.time.ratio == 1:
+        raise UserError(f"time.ratio = 1 in {job}, but it must be above 1 for multirate steps")
+    if json_file:
+        agreed(make_writable, json_file.parent)
+    from perfmodel.stepping import measure_stepping
+
+    report = measure_stepping(parallel.world(), checked, first, layers, steps)
+    on_first_rank(show, report)
+    if json_file:
+        on_first_rank(replace_text, json_file, json.dumps(report, indent=2) + "\n")
+
+
+@app.command()
 def roofline(folder: Folder) -> None:
     """Draw throughput and roofline (.png, .svg) from kernels.json, tracks from tracks.json."""
     records, machine = agreed(read_records, folder), agreed(read_machine, folder)

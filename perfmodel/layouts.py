@@ -39,15 +39,21 @@ def scanning(job: Job, layer: int, comm, steps: int) -> Build:
 
     Nothing is written. The part below the layer is that of the layer-averaged estimate.
     """
-    layers = job.layers.model_copy(update={"start": layer, "stop": layer})
+    build = before_layer(job, layer, layer, comm)
+    build.index = build.stretch.laser // 2
+    for _ in range(steps):
+        laser_step(build)
+    return build
+
+
+def before_layer(job: Job, layer: int, last: int, comm) -> Build:
+    """A build of the layers up to `last` that is about to scan `layer`; nothing is written."""
+    layers = job.layers.model_copy(update={"start": layer, "stop": last})
     build = Build(job.model_copy(update={"layers": layers}), comm, Path("unused"))
     build.site.lay_plate()
     if layer > 1:
         build.skip_layers(layer - 1)
     build.site.grow(layer)
-    build.index = build.stretch.laser // 2
-    for _ in range(steps):
-        laser_step(build)
     return build
 
 

@@ -16,8 +16,8 @@ from numba import njit
 
 from .source import Optics
 
-REACH = 6.0  # beam radii
-SHARE = 0.1
+REACH = 3.5  # beam radii; the source itself ends at 3
+SHARE = 0.05
 NEVER = -(1 << 40)  # base steps
 INTERVAL = 16  # base steps of the grid on which the beam's way is divided
 
