@@ -121,6 +121,7 @@ class MacroStep:
         multi, failed = self.multirate, 0
         law, table, room, work = self.tools
         count, lost = multi.residual.shape[0], np.zeros((multi.interval, 2))
+        partners = [multi.partners(level) for level in range(count)]
         for number in range(multi.interval):
             time = since + number
             high = highest_level(time, count)
@@ -130,7 +131,7 @@ class MacroStep:
                             multi.levels, high, table, work)
                 with self.timers("halo"):
                     for level in range(high + 1):
-                        self.halo.sum(multi.residual[level])
+                        self.halo.sum(multi.residual[level], partners[level])
                 settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time,
                        high, law, table, room, lost[number])
             multi.peak = max(multi.peak, peak)

@@ -20,11 +20,13 @@ from partsim.part.scanfile import line_spacing
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
+from partsim.thermal.pace import INTERVAL
 from partsim.thermal.superstep import stage_count
 
 WIDEST = 160  # cells along the edges of the patch on which the kernels are timed
 TRIALS = 30
 COOLING = 100.0  # K/s, of the blocks whose phases are timed
+NEAR = 16  # blocks, counted as if all took base steps, around a beam and behind it; see jobs/cube.toml
 STAGE = 1.3  # explicit steps that a stage of a super-step costs; measured 1.0 to 1.8, noisily
 MILLIMETRE = 1e-3
 
@@ -44,6 +46,7 @@ class Work(NamedTuple):
     stages             of those of the latter that are super-steps
     seconds            s, simulated
     thermal, phases    s per node
+    near               s, of thermal and phases around the beams
     """
 
     laser: int
@@ -52,6 +55,7 @@ class Work(NamedTuple):
     seconds: float
     thermal: float
     phases: float
+    near: tuple[float, float]
 
 
 def plan(job: Job) -> dict[str, Any]:
@@ -82,9 +86,10 @@ def cost(job: Job, meshes: dict[str, np.ndarray], works: list[Work]) -> dict[str
     """Size, steps, memory and wall time of the run; `works` has the final cooling last."""
     ranks = parallel.world().size
     nodes = np.append(meshes["nodes"], meshes["nodes"][-1])
+    near = np.sum([work.near for work in works], axis=0)
     seconds = {
-        "thermal": float(nodes @ [work.thermal for work in works]) / ranks,
-        "phase": float(nodes @ [work.phases for work in works]) / ranks,
+        "thermal": float(nodes @ [work.thermal for work in works] + near[0]) / ranks,
+        "phase": float(nodes @ [work.phases for work in works] + near[1]) / ranks,
     }
     return {
         "ranks": ranks,
@@ -142,17 +147,30 @@ def height_rows(expected: Estimate) -> list[dict[str, float]]:
 
 def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> Work:
     """Steps and cost of a layer or of the final cooling."""
-    longest = longest_explicit_step(job, material)
+    longest, ratio = longest_explicit_step(job, material), macro_ratio(job, material)
     dt = job.time.step * np.array(stretch.steps[stretch.laser:], float)
     long = dt[(dt > longest) | stretch.final]
     stages = sum(stage_count(each, longest) for each in long.tolist())
-    explicit = len(stretch.steps) - len(long)
+    base = stretch.laser + stretch.hold
+    explicit = base / ratio + len(stretch.steps) - len(long) - base
     substeps = float(np.ceil(dt / job.phase.largest_substep).sum())
+    substeps -= stretch.hold * (1 - 1 / ratio)
+    near = stretch.laser * (1 - 1 / ratio) * NEAR * job.mesh.block**3 * len(stretch.paths)
     return Work(
         stretch.laser, len(dt), stages, job.time.step * sum(stretch.steps),
         speeds.thermal * (explicit + STAGE * stages),
-        speeds.laser_phases * stretch.laser + speeds.cooling_phases * substeps,
+        speeds.laser_phases * stretch.laser / ratio + speeds.cooling_phases * substeps,
+        (near * speeds.thermal, near * speeds.laser_phases),
     )
+
+
+def macro_ratio(job: Job, material: Material) -> int:
+    """Base steps that most of the finest blocks take as one; as in Build.macro_length."""
+    if job.solidification:
+        return 1
+    stable = int(longest_explicit_step(job, material) / job.time.step)
+    substeps = int(job.phase.largest_substep / job.time.step)
+    return 1 << max(min(job.time.ratio, stable, substeps, INTERVAL), 1).bit_length() - 1
 
 
 def measured_speeds(job: Job, material: Material) -> Speeds:

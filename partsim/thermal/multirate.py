@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from ..ledger import Ledger
+from ..mesh.partition import owner_of
 from .content import rewarm, walk
 from .heat import Heat
 from .kernels import sweep_block
@@ -57,6 +58,7 @@ class Multirate:
     pace    which levels the blocks may have; paths, optics  the beams, none for a cool-down
     levels  of the blocks and nodes now
     peak    K, highest temperature so far of a block under the beam
+    level   (n,) of all leaves now
     dark    a source of nothing
     updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
     """
@@ -83,6 +85,7 @@ class Multirate:
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
+        self.borders = border_blocks(mesh)
         nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
         self.dark = empty_beam(nowhere, 1, (0, 0))
         self.beams = empty_beams(nowhere, 1, (0, 0), self.interval)
@@ -103,6 +106,7 @@ class Multirate:
         pace, mesh, nodes = self.pace, self.heat.mesh, self.heat.mesh.nodes
         pace.advance(start + self.interval)
         level = np.where(pace.near, np.minimum(pace.levels(start), self.stable), self.stable)
+        self.level = level
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
         self.updates += float(self.weight @ fires)
@@ -111,6 +115,11 @@ class Multirate:
         relevel(self.levels, self.slowest, nodes.tables, level[mesh.own],
                 (nodes.foreign_node[quick], foreign[quick]))
         self.load(start)
+
+    def partners(self, level: int) -> list[int]:
+        """Places in Sharing.ranks of those with whom blocks of this level share nodes."""
+        return [place for place, blocks in enumerate(self.borders)
+                if (self.level[blocks] == level).any()]
 
     def load(self, start: int) -> None:
         """The sources of the `interval` steps from `start` on; books their energy."""
@@ -130,6 +139,22 @@ class Multirate:
         for plate, top in lost:
             self.ledger.lost_plate.add(float(plate) * self.dt)
             self.ledger.lost_top.add(float(top))
+
+
+def border_blocks(mesh) -> list[np.ndarray]:
+    """For each of Sharing.ranks, the leaves of both sides that touch nodes shared with it."""
+    nodes, own = mesh.nodes, mesh.own
+    entries = np.diff(nodes.tables.surface_first)
+    block = np.repeat(np.arange(own.start, own.stop), entries)
+    real = nodes.tables.surface_slot != nodes.n_surface
+    owner = owner_of(mesh.bounds, nodes.foreign_block)
+    result = []
+    for rank in nodes.sharing.ranks:
+        shared = np.zeros(nodes.n_surface, bool)
+        shared[nodes.foreign_node[owner == rank]] = True
+        touching = block[real & shared[nodes.tables.surface_node]]
+        result.append(np.unique(np.r_[touching, nodes.foreign_block[owner == rank]]))
+    return result
 
 
 class Beams(NamedTuple):

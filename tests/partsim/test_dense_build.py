@@ -32,6 +32,7 @@ COMMON = {
     "mesh.levels": 1,
     "mesh.coarsen": "never",
     "mesh.powder_rim": 0,
+    "time.ratio": 1,  # as the reference steps
     "time.steps_per_doubling": 1,
     "output.every_layers": 0,
     "output.checkpoint_layers": 0,

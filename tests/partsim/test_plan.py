@@ -88,13 +88,16 @@ def test_shell_surrounds_the_part():
     assert not at(0, 0, 9) and not at(-8, 0, 17) and not at(-8, 0, 13) and not at(12, 0, 17)
 
 
-def test_cost_is_nodes_times_steps(comm, uncalibrated):
-    """With a dwell of base steps there are no super-steps."""
-    told = plan(job_with({"mesh.levels": 1, "layers.dwell": "1 ms"}))
+@pytest.mark.parametrize("ratio", [1, 8, 100])
+def test_cost_is_nodes_times_steps(comm, uncalibrated, ratio):
+    """With a dwell of base steps there are no super-steps; 16 base steps of 10 us are stable."""
+    told = plan(job_with({"mesh.levels": 1, "layers.dwell": "1 ms", "time.ratio": ratio}))
     laser, nodes = ceil(5 * 4e-4 / 0.96 / 1e-5), 33 * 33 * 17 + 25 * 25 * np.arange(1, 5)
     assert told["steps"] == {"laser": 4 * laser, "cooling": 400, "cooling_stages": 0}
-    thermal = nodes.sum() * (laser + 100) * 1e-8
-    phases = nodes.sum() * (laser * 2e-9 + 100 * 5e-9)
+    taken = min(ratio, 16)
+    near = 4 * laser * (1 - 1 / taken) * planning.NEAR * 4**3
+    thermal = nodes.sum() * (laser + 100) / taken * 1e-8 + near * 1e-8
+    phases = nodes.sum() * (laser * 2e-9 + 100 * 5e-9) / taken + near * 2e-9
     assert told["stage_seconds"]["thermal"] == pytest.approx(thermal / comm.size)
     assert told["stage_seconds"]["phase"] == pytest.approx(phases / comm.size)
     assert told["wall_seconds"] == pytest.approx((thermal + phases) / comm.size)
@@ -106,7 +109,7 @@ def test_cost_is_nodes_times_steps(comm, uncalibrated):
 
 def test_long_steps_cost_stages():
     changes = {"layers.dwell": "60 ms", "time.step": "12 us", "time.largest_step": "12 ms"}
-    job = job_with(changes)
+    job = job_with(changes | {"time.ratio": 1})
     work = planning.work_of(planning.layer_stretch(job, shape.load(job), 1), job, ALLOY, SPEEDS)
     lengths = 12e-6 * np.array(cooling_steps(5000, 2000, 10, 1000))
     stable = 5e-5**2 * 4090 * 1130 / (2 * 28.6)
