@@ -175,8 +175,10 @@ class TimeStepping(Section):
     """Steps with the laser on and while a layer cools."""
 
     step: Time = Field(1e-5, gt=0, description="base step, used with the laser on")
-    ratio: Count = Field(16, description="longest step of a part of the mesh in base steps, a power "
-                         "of two; tables have rows so far apart (1 where solidification is recorded)")
+    ratio: Count = Field(
+        16, description="largest multiple of the base step for parts of the mesh that change slowly; "
+        "probes are read so far apart (1 where solidification is recorded)"
+    )
     hold_steps: CountOrNone = Field(2000, description="base steps at the start of a cool-down")
     steps_per_doubling: Count = Field(10, description="equal steps before the step doubles")
     largest_step: Time = Field(0.1, gt=0, description="where the doubling ends")

@@ -44,7 +44,8 @@ def take(steps, heat, phases):
         began, time = cycles(), since + number
         high = highest_level(time, residual.shape[0])
         source = (beam_of(beams, number), dark)
-        peak = max(peak, fire(state, residual, field, conduction, source, levels, high, table, work))
+        top = fire(state, residual, field, conduction, source, levels, high, table, work)
+        peak = max(peak, top)
         settle(state[0], residual, field, levels, slowest, time, high, law, table, room,
                lost[number])
         middle = cycles()

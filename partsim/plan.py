@@ -26,7 +26,7 @@ from partsim.thermal.superstep import stage_count
 WIDEST = 160  # cells along the edges of the patch on which the kernels are timed
 TRIALS = 30
 COOLING = 100.0  # K/s, of the blocks whose phases are timed
-NEAR = 16  # blocks, counted as if all took base steps, around a beam and behind it; see jobs/cube.toml
+NEAR = 16  # blocks around a beam and behind it, counted as if they took base steps; of the cube
 STAGE = 1.3  # explicit steps that a stage of a super-step costs; measured 1.0 to 1.8, noisily
 MILLIMETRE = 1e-3
 

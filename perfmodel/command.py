@@ -105,7 +105,7 @@ def stepping(
         Path | None, typer.Option("--json", metavar="FILE", help="The report for scripts.")
     ] = None,
 ) -> None:
-    """Time multirate steps beside the one-rate scheme on the same layers, and compare the fields."""
+    """Time multirate steps beside the one-rate scheme on the same layers; compare the fields."""
     checked = agreed(load_job, job)
     if first + layers - 1 > checked.layers.count:
         raise UserError(f"--first {first} --layers {layers}, but {job} has {checked.layers.count} "

@@ -17,7 +17,7 @@ from ..mesh.partition import owner_of
 from .content import rewarm, walk
 from .heat import Heat
 from .kernels import sweep_block
-from .levels import Levels, Slowest, first_levels, relevel, slowest_levels
+from .levels import first_levels, relevel, slowest_levels
 from .losses import cool_surface, cool_surface_content
 from .pace import INTERVAL, Pace
 from .source import Beam, Optics, aim, beam_room, empty_beam
