@@ -176,7 +176,7 @@ class TimeStepping(Section):
 
     step: Time = Field(1e-5, gt=0, description="base step, used with the laser on")
     ratio: Count = Field(
-        16, description="largest multiple of the base step for parts of the mesh that change slowly; "
+        16, description="largest multiple of the base step for what changes slowly in the mesh; "
         "probes are read so far apart (1 where solidification is recorded)"
     )
     hold_steps: CountOrNone = Field(2000, description="base steps at the start of a cool-down")

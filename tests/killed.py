@@ -38,13 +38,14 @@ def die_after(owner: type, name: str, due: Callable[..., bool]) -> None:
 
 
 def after_step(laser: int, cooling: int) -> None:
-    """Dies after so many steps of the layer, the phases not yet being advanced."""
+    """Dies within the step that follows so many steps of the layer, or the macro step with it."""
 
-    def due(run: build.Build, *_) -> bool:
+    def due(run: build.Build, count: int, *_) -> bool:
         done = min(run.stretch.laser, laser) + cooling
-        return (run.stretch.layer, run.index) == (LAYER, done)
+        return run.stretch.layer == LAYER and run.index <= done < run.index + count
 
-    die_after(build.Build, "thermal_step", due)
+    die_after(build.Build, "thermal_step", lambda run, *_: due(run, 1))
+    die_after(build.Build, "macro_step", due)
 
 
 def after_stage(count: int) -> None:

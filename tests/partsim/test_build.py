@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from partsim.parallel import world
+from partsim.program import stretch
 from tests.build_job import LAYERS, PROBES, build_job, run_build, stored
 
 pytestmark = pytest.mark.pair
@@ -86,9 +87,17 @@ def test_history_goes_on_in_time_and_grows(built, comm):
     assert time[-1] == built.clock.time
 
 
-def test_probes_have_a_row_for_every_step(built, summary, comm):
+def test_probes_have_a_row_for_every_macro_step(built, summary, comm):
+    """Single steps while a layer cools, else `time.ratio` base steps until few are left."""
     time = column(built, "probes.csv", "time")
-    assert len(time) == sum(summary["steps"].values()) and (np.diff(time) > 0).all()
+    ratio, rows_due = built.job.time.ratio, 0
+    for number in range(len(set(column(built, "history.csv", "layer")))):
+        laid = stretch(built.job, built.part, number)
+        rows_due += len(laid.steps) - laid.laser - laid.hold
+        for base in (laid.laser, laid.hold):
+            rows_due += base // ratio + (base % ratio).bit_count()
+    final = stretch(built.job, built.part, number + 1)
+    assert len(time) == rows_due + len(final.steps) and (np.diff(time) > 0).all()
     plate, core = (column(built, "probes.csv", f"{name}.temperature") for name, _ in PROBES[:2])
     assert np.isfinite(plate).all() and 400 < plate.min() and plate.max() < 1800
     laid = time[np.isfinite(core)][0]
@@ -129,7 +138,7 @@ def test_start_layer_begins_on_the_estimated_part(comm, module_tmp):
     build = run_build(world(), job, module_tmp / "start")
     times = column(build, "history.csv", "time")
     layers = column(build, "history.csv", "layer")
-    assert set(layers) == {8, 9} and times[0] < 20 * 1.01 * job.time.step
+    assert set(layers) == {8, 9} and times[0] < (20 + job.time.ratio) * job.time.step
     assert abs(build.energy()["closing_error"]) <= 1e-8
     assert build.site.mesh.layer == 9 and build.site.counts.transfers == 2
     consolidated = stored(build)["consolidated"]

@@ -26,12 +26,12 @@ from tests.build_job import (
 pytestmark = pytest.mark.pair
 
 SCAN = stretch(build_job(), load_shape(build_job()), 8).laser
-MOMENTS = {  # stretches and steps of the next one that are done
-    "scan": (0, 30),
+MOMENTS = {  # stretches and steps of the next one that are done, between macro steps
+    "scan": (0, 32),
     "layer": (8, 0),
-    "adaptation": (8, 1),
-    "scan after adaptation": (8, SCAN // 2),
-    "explicit cooling": (8, SCAN + 5),
+    "adaptation": (8, 16),
+    "scan after adaptation": (8, SCAN // 32 * 16),
+    "explicit cooling": (8, SCAN + 8),
     "super-steps": (8, SCAN + 13),
     "final cooling": (10, 4),
 }

@@ -195,10 +195,13 @@ def test_ranks_do_not_show_in_the_result(comm):
 
 @pytest.mark.serial
 @pytest.mark.skipif(
-    not llvm.get_host_cpu_features().get("avx512f"), reason="the processor has no AVX-512"
+    not llvm.get_host_cpu_features().get("avx"), reason="the processor has no AVX"
 )
-def test_kernels_use_the_full_vector_width():
-    """Compiled here: what a cache holds may come from elsewhere."""
+def test_kernels_are_vector_code():
+    """Of 256 bits or 512, of which LLVM takes the former on some processors that have both.
+
+    Compiled here: what a cache holds may come from elsewhere.
+    """
     size = (0,) * 8
     work, conduct = kernels.make_workspace(size, 1.0), njit(kernels.conduct.py_func)
     conduct(work.values, work.kappa, 1.0, 8, size, work.corners, work.flux)
@@ -207,5 +210,5 @@ def test_kernels_use_the_full_vector_width():
     for function, operations in ((conduct, "v(add|sub|mul)pd"), (cool, "v(div|sqrt|mul)pd")):
         lines = list(function.inspect_asm().values())[-1].splitlines()
         packed = [line for line in lines if re.search(operations, line)]
-        wide = [line for line in packed if "%zmm" in line]
+        wide = [line for line in packed if re.search("%[yz]mm", line)]
         assert len(wide) > 20 and len(wide) > 0.8 * len(packed)
