@@ -93,17 +93,24 @@ def per_element(loop, count):
     return count * loop.lanes / loop.elements
 
 
+def vector_lanes(loops):
+    """Of the widest loop, which is as wide as LLVM likes it: it takes 256 bits on some processors
+    that have 512."""
+    widest = max(loop.lanes for loop in loops)
+    assert widest in (vector_width(), min(vector_width(), 4))
+    return widest
+
+
 def test_saxpy_has_a_loop_of_full_width():
     saxpy(2.0, X, X.copy())
     loops = innermost_loops(machine_code(saxpy))
-    assert max(loop.lanes for loop in loops) == vector_width()
     for loop in loops:
         kinds = loop.packed if loop.lanes > 1 else loop.scalar
         assert set(kinds) == {"fma"} and per_element(loop, kinds["fma"]) == 1
         assert per_element(loop, loop.stores) == 1 and per_element(loop, loop.loads) == 2
         assert loop.flops == 2 * loop.elements
         assert (loop.divisions, loop.gathers, loop.integer, loop.calls) == (0, 0, 0, 0)
-    assert {loop.lanes for loop in loops} == {1, vector_width()}, "the rest is done one by one"
+    assert {loop.lanes for loop in loops} == {1, vector_lanes(loops)}, "the rest is done one by one"
 
 
 def test_recurrence_is_scalar():
@@ -160,5 +167,5 @@ def test_kernel_from_the_cache_is_compiled_afresh(tmp_path, monkeypatch):
     assert kernel.stats.cache_hits
     before = sorted((file, file.stat().st_mtime_ns) for file in tmp_path.rglob("*.nb*"))
     loops = innermost_loops(machine_code(kernel))
-    assert vector_width() in {loop.lanes for loop in loops}
+    assert vector_lanes(loops) > 1
     assert before == sorted((file, file.stat().st_mtime_ns) for file in tmp_path.rglob("*.nb*"))
