@@ -96,7 +96,9 @@ def walk(builds: list[Build], comm: MPI.Comm, steps: int | None) -> np.ndarray:
             while build.index < min(start + PIECE, end):
                 build.advance()
             seconds[which] += perf_counter() - began
-    return np.array(comm.allreduce(seconds, op=MPI.MAX))
+    longest = np.empty(2)
+    comm.Allreduce(seconds, longest, op=MPI.MAX)
+    return longest
 
 
 def differences(one: Build, other: Build) -> dict[str, Any]:
