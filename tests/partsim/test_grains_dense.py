@@ -20,7 +20,7 @@ from tests.pools import job_text, write_pool
 
 pytestmark = pytest.mark.serial
 
-SMALL = {"cells": 32, "grains": 12, "length": 2.4e-5, "hatch": 1e-5,
+SMALL = {"cells": 32, "grains": 20, "length": 2.4e-5, "hatch": 1e-5,
          "pool": {"cell": 2e-6, "heat": 20.0}}
 LARGE = {"cells": 100, "grains": 20, "length": 2.4e-5, "hatch": 2.4e-5,
          "pool": {"cell": 4e-6, "heat": 30.0}}
@@ -50,8 +50,8 @@ def initial(job, length):
 
 
 def test_what_is_saved_costs_no_cell_its_grain(tmp_path):
-    """Cells that end with another grain than in the reference: none of 6774 melted ones here, with
-    other seeds and up to 20 grains none in twelve blocks, 1 and 4 in two; at most 1 in 2000."""
+    """Cells that end with another grain than in the reference: none of 6774 melted ones here and of
+    33 566 of the large block, 0 to 7 in 21 others of 12 to 40 grains; at most 1 in 2000."""
     job = cube_job(**CASE)
     before = initial(job, CASE["length"])
     pool = write_pool(tmp_path / "temperature.h5", CASE["length"], **CASE["pool"])
@@ -63,5 +63,5 @@ def test_what_is_saved_costs_no_cell_its_grain(tmp_path):
     assert summary["dropped_order_parameters"] == 0
     assert summary["quenched_cells"] <= melted.sum() / 5000
     np.testing.assert_array_equal(melted, molten)
-    assert melted.sum() > before.size // 8 and (expected != before).sum() > melted.sum() // 4
+    assert melted.sum() > 5000 and (expected != before).sum() > melted.sum() / 10
     assert (grain != expected).sum() <= melted.sum() / 2000
