@@ -74,6 +74,8 @@ def touches_liquid(state, around, i, j, k):
 def lengthen(state, rows, around, kelvin, tip):
     """Octahedra of solid cells at the liquid grow by V dt, others end; start is the cell's centre.
 
+    Nothing grows beyond the metal, where the temperature is 0.
+
     around  (n, 27) rows beside
     tip     (liquidus, freezing range, factor dt / h, exponent)
     """
@@ -83,7 +85,7 @@ def lengthen(state, rows, around, kelvin, tip):
         for cell in range(CELLS):
             k, j, i = cell // 64, cell // 8 % 8, cell % 8
             T = kelvin[n, padded(i, j, k)]
-            if state.label[row, cell] == LIQUID or T > liquidus:
+            if state.label[row, cell] == LIQUID or T > liquidus or T <= 0:
                 continue
             if not touches_liquid(state, around[n], i, j, k):
                 state.length[row, cell] = 0

@@ -224,3 +224,20 @@ def test_blocks_are_dealt_evenly():
     loads = [weights[owner == rank].sum() for rank in range(3)]
     assert max(loads) - min(loads) < 30
     assert len(deal(grid, blocks[:0], weights[:0], 3)) == 0
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("law_of", [PhaseFieldLaw, DendriticLaw])
+def test_nothing_grows_in_from_beyond_the_metal(law_of):
+    """Melt above one grain, number 1, in blocks that the metal fills in part."""
+    shape = (13, 10, 9)
+    grain = np.full(shape, -1)
+    grain[:4] = 1
+    law = law_of(SELF, Grid(shape), job(), LIQUIDUS, None)
+    law.start(grain, np.arange(2))
+    law.rest[:] = False
+    run(law, Even(1690.0), 8, 80)
+    whole = np.full([8 * n for n in law.grid.shape], -2)
+    for block, labels, _ in law.finish():
+        whole[law.grid.cut(block)] = labels
+    np.testing.assert_array_equal(whole[:13, :10, :9], 1)
