@@ -22,9 +22,10 @@ class Channel:
             pair += [comm.Send_init(out, other, tag)] if out.size else []
             self.requests.append(pair)
 
-    def exchange(self, which: Iterable[int]) -> None:
-        """Sends `sent`, fills `received`, of some neighbours by their places in the list."""
-        requests = [request for place in which for request in self.requests[place]]
+    def exchange(self, which: Iterable[int] | None = None) -> None:
+        """Sends `sent`, fills `received`, of some neighbours by their places in the list, or all."""
+        places = range(len(self.requests)) if which is None else which
+        requests = [request for place in places for request in self.requests[place]]
         MPI.Prequest.Startall(requests)
         MPI.Prequest.Waitall(requests)
 
@@ -77,7 +78,7 @@ class Halo:
         """Ghost nodes get the values of their owners."""
         for buffer, nodes in zip(self._nodes.sent, self.sharing.send_nodes):
             np.take(vector, nodes, out=buffer)
-        self._nodes.exchange(self.everyone)
+        self._nodes.exchange()
         for buffer, nodes in zip(self._nodes.received, self.sharing.receive_nodes):
             vector[nodes] = buffer
 

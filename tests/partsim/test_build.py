@@ -51,7 +51,8 @@ def test_summary_tells_everything(summary, comm):
         assert summary[name] > 0, name
     assert summary["ranks"] == comm.size
     assert summary["repartitions"] >= 0
-    assert sum(summary["stage_seconds"].values()) <= summary["wall_seconds"]
+    spent = summary["stage_seconds"].values()  # each of the rank where it took longest
+    assert (sum(spent) if comm.size == 1 else max(spent)) <= summary["wall_seconds"]
 
 
 def test_mesh_does_all_that_it_can_do(summary, comm):
