@@ -23,7 +23,7 @@ class Channel:
             self.requests.append(pair)
 
     def exchange(self, which: Iterable[int] | None = None) -> None:
-        """Sends `sent`, fills `received`, of some neighbours by their places in the list, or all."""
+        """Sends `sent`, fills `received`, of all neighbours or those at some places."""
         places = range(len(self.requests)) if which is None else which
         requests = [request for place in places for request in self.requests[place]]
         MPI.Prequest.Startall(requests)
