@@ -11,7 +11,7 @@ from .errors import UserError
 from .grouped_scan import GroupedScan, energy_share
 from .grouping import grouped
 from .job import Job, parse
-from .jobcheck import check, longest_explicit_step
+from .jobcheck import check, largest_ratio, longest_explicit_step
 from .macrostep import MacroStep
 from .output.checkpoint import latest, load_blocks, load_header, load_rows
 from .output.progress import Progress
@@ -177,14 +177,9 @@ class Build:
             self.end_scan()
 
     def macro_length(self) -> int:
-        """Base steps of the macro step that is due, a power of two; below 2 if it is a single step.
-
-        Parts of the mesh may step apart only where nothing is recorded in between.
-        """
-        job, left = self.job, self.stretch.base_steps(self.index)
-        longest = 1 if job.solidification else job.time.ratio
-        longest = min(longest, left, int(job.phase.largest_substep / self.clock.base))
-        return 1 << longest.bit_length() - 1 if longest > 0 else 0
+        """Base steps of the macro step that is due, a power of two; 1 or 0 for a single step."""
+        longest = min(largest_ratio(self.job), self.stretch.base_steps(self.index))
+        return 1 << longest.bit_length() - 1 if longest else 0
 
     def macro_step(self, count: int, kind: str) -> None:
         """Advances temperature and phases by `count` base steps, each block in its own steps."""

@@ -74,6 +74,15 @@ def longest_explicit_step(job: Job, material: HeatProperties) -> float:
     return 0.9 * stability_limit(job, material)
 
 
+def largest_ratio(job: Job) -> int:
+    """Base steps that a part of the mesh may take as one, whatever is stable.
+
+    Parts step apart only where nothing is recorded in between, and phases divide no step.
+    """
+    longest = 1 if job.solidification else job.time.ratio
+    return max(min(longest, int(job.phase.largest_substep / job.time.step)), 1)
+
+
 def cells_estimate(job: Job) -> float:
     """Cells of the largest mesh: the finest band at the top, the part's sides, the coarse rest.
 

@@ -9,7 +9,8 @@ from numba.extending import intrinsic
 
 from .phase.integrate import BlockPhases
 from .phase.kernels import Step, sweep_some
-from .thermal.multirate import Multirate, beam_of, fire, highest_level, settle
+from .thermal.multirate import Multirate, fire, highest_level, settle
+from .thermal.source import beam_of
 from .timers import Timers
 
 
@@ -119,7 +120,7 @@ class MacroStep:
 
     def shared(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
         """The same with neighbours."""
-        multi, failed = self.multirate, 0
+        multi, peak, failed = self.multirate, 0.0, 0
         law, table, room, work = self.tools
         count, lost = multi.residual.shape[0], np.zeros((multi.interval, 2))
         partners = [multi.partners(level) for level in range(count)]
@@ -128,15 +129,14 @@ class MacroStep:
             high = highest_level(time, count)
             source = (beam_of(multi.beams, number), multi.dark)
             with self.timers("thermal"):
-                peak = fire(state, multi.residual, multi.field, multi.heat.conduction, source,
-                            multi.levels, high, table, work)
+                peak = max(peak, fire(state, multi.residual, multi.field, multi.heat.conduction,
+                                      source, multi.levels, high, table, work))
                 with self.timers("halo"):
                     for level in range(high + 1):
                         self.halo.sum(multi.residual[level], partners[level])
                 settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time,
                        high, law, table, room, lost[number])
-            multi.peak = max(multi.peak, peak)
             with self.timers("phase"):
                 failed += move_phases(state, multi.levels, time + 1, count, self.phases)
-        multi.book(multi.peak, lost)
+        multi.book(peak, lost)
         return failed

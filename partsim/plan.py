@@ -12,7 +12,9 @@ from partsim.estimate.meshes import layer_meshes
 from partsim.estimate.patch import Effects, Patch, measured_effects, phase_law
 from partsim.grouping import grouped
 from partsim.job import Job
-from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES, longest_explicit_step
+from partsim.jobcheck import (
+    BYTES_PER_CELL, INTERPRETER_BYTES, largest_ratio, longest_explicit_step,
+)
 from partsim.part import material as materials
 from partsim.part import shape
 from partsim.part.material import Material
@@ -165,12 +167,9 @@ def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> W
 
 
 def macro_ratio(job: Job, material: Material) -> int:
-    """Base steps that most of the finest blocks take as one; as in Build.macro_length."""
-    if job.solidification:
-        return 1
+    """Base steps that most of the finest blocks take as one."""
     stable = int(longest_explicit_step(job, material) / job.time.step)
-    substeps = int(job.phase.largest_substep / job.time.step)
-    return 1 << max(min(job.time.ratio, stable, substeps, INTERVAL), 1).bit_length() - 1
+    return 1 << max(min(largest_ratio(job), stable, INTERVAL), 1).bit_length() - 1
 
 
 def measured_speeds(job: Job, material: Material) -> Speeds:

@@ -7,6 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from partsim.build import Build
+from partsim.errors import UserError
 from partsim.job import Job
 from partsim.ledger import Ledger
 from partsim.mesh.view import BlockView
@@ -16,8 +17,8 @@ from perfmodel.layouts import before_layer
 PIECE = 512  # base steps that the schemes take in turn, so that they share the machine's moods
 STAGES = ("thermal", "phase", "halo")
 PHASES = ("alpha_stable", "martensite")
-BEHIND = 0.999  # quantile of the temperature difference in what has warmed
-WARMED = 5.0  # K above the mean before the layer
+QUANTILE = 0.999  # of the temperature difference in what has warmed
+WARMED = 5.0  # K above the median
 
 
 class Pool(NamedTuple):
@@ -40,7 +41,7 @@ def measure_stepping(
     """
     one = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
     builds = [before_layer(each, first, first + layers - 1, comm) for each in (one, job)]
-    warm_up(builds, first)
+    warm_up(builds)
     seconds, rows = np.zeros(2), []
     for layer in range(first, first + layers):
         for build in builds:
@@ -51,12 +52,11 @@ def measure_stepping(
     return report(builds, seconds, rows)
 
 
-def warm_up(builds: list[Build], layer: int) -> None:
+def warm_up(builds: list[Build]) -> None:
     """Compiles what the steps need, and forgets that they were taken."""
     for build in builds:
-        ratio = build.job.time.ratio
         kept = {name: values.copy() for name, values in build.site.state.items()}
-        build.macro_step(ratio, "laser") if ratio > 1 else build.advance()
+        build.advance()
         for name, values in kept.items():
             build.site.state[name][:] = values
         build.site.settle(build.site.mesh, build.site.state)
@@ -104,12 +104,13 @@ def walk(builds: list[Build], comm: MPI.Comm, steps: int | None) -> np.ndarray:
 def differences(one: Build, other: Build) -> dict[str, Any]:
     """Of the fields of two builds on the same mesh, and of their pools; collective."""
     comm, mesh = one.comm, one.site.mesh
-    assert np.array_equal(mesh.leaves.corner, other.site.mesh.leaves.corner)
-    owned = mesh.owned
-    T, other_T = (build.site.state["temperature"][owned] for build in (one, other))
-    gap = np.concatenate(comm.allgather(np.abs(T - other_T)))
-    warm = np.concatenate(comm.allgather(T > np.median(T) + WARMED))
-    missed = max(float(np.abs(one.site.state[name] - other.site.state[name]).max())
+    if not np.array_equal(mesh.leaves.corner, other.site.mesh.leaves.corner):
+        raise UserError(f"layer {mesh.layer}: the meshes of both schemes have become different, "
+                        "compare fewer layers")
+    T, other_T = (np.concatenate(comm.allgather(build.site.state["temperature"][mesh.owned]))
+                  for build in (one, other))
+    gap, warm = np.abs(T - other_T), T > np.median(T) + WARMED
+    missed = max(float(np.abs(one.site.state[name] - other.site.state[name])[mesh.owned].max())
                  for name in PHASES)
     pools = [pool(build) for build in (one, other)]
     return {
@@ -118,7 +119,7 @@ def differences(one: Build, other: Build) -> dict[str, Any]:
         "warm_nodes": int(warm.sum()),
         "mean_difference_of_warm_nodes_kelvin": float(gap[warm].mean()) if warm.any() else 0.0,
         "quantile_999_of_warm_nodes_kelvin":
-            float(np.quantile(gap[warm], BEHIND)) if warm.any() else 0.0,
+            float(np.quantile(gap[warm], QUANTILE)) if warm.any() else 0.0,
         "max_phase_difference": comm.allreduce(missed, op=MPI.MAX),
         "pool_meters": [list(each) for each in pools],
     }
@@ -136,7 +137,7 @@ def pool(build: Build) -> Pool:
 
 
 def extent(view: BlockView, axis: int, level: float) -> tuple[float, float]:
-    """m, lowest and highest place along an axis of the nodes (1 z, 2 y, 3 x) above a level.
+    """m, lowest and highest place along an axis of the nodes (0 z, 1 y, 2 x) above a level.
 
     The last pair of neighbours is interpolated.
     """

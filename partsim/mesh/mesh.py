@@ -9,6 +9,7 @@ from .halo import Halo
 from .lattice import Lattice
 from .local import add_blocks, gather, gather_blocks, raise_blocks
 from .nodes import key_point, number_nodes
+from .partition import owner_of
 
 
 class Mesh:
@@ -94,6 +95,22 @@ class Mesh:
             np.r_[tables.surface_node < self.nodes.n_ghost, False], tables.surface_first[:-1]
         )
         return int((ghost & (tables.hanging != 0)).sum())
+
+    @cached_property
+    def border_blocks(self) -> list[np.ndarray]:
+        """For each of Sharing.ranks, the leaves of both sides that touch nodes shared with it."""
+        nodes, tables = self.nodes, self.nodes.tables
+        entries = np.diff(tables.surface_first)
+        block = np.repeat(np.arange(self.own.start, self.own.stop), entries)
+        real = tables.surface_slot != nodes.n_surface
+        owner = owner_of(self.bounds, nodes.foreign_block)
+        result = []
+        for rank in nodes.sharing.ranks:
+            shared = np.zeros(nodes.n_surface, bool)
+            shared[nodes.foreign_node[owner == rank]] = True
+            touching = block[real & shared[tables.surface_node]]
+            result.append(np.unique(np.r_[touching, nodes.foreign_block[owner == rank]]))
+        return result
 
     def touches_ghosts(self, which: np.ndarray) -> bool:
         """Whether some of this rank's blocks `which` have nodes that another rank owns."""

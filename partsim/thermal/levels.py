@@ -15,7 +15,7 @@ class Slowest(NamedTuple):
 
     block        (nb,) int8         slowest level of each own block
     node         (n_surface,) int8  level of each surface node when all blocks have their slowest
-    widest       (n_surface,) int8  the slowest block that touches it
+    highest      (n_surface,) int8  the slowest level of the blocks that touch it
     nodes, first (n_surface,), (L+1,)  surface nodes by `node`
     top, top_first                     likewise those with losses
     top_index    (n_surface,)       the place of each surface node in Heat.top, or -1
@@ -23,7 +23,7 @@ class Slowest(NamedTuple):
 
     block: np.ndarray
     node: np.ndarray
-    widest: np.ndarray
+    highest: np.ndarray
     nodes: np.ndarray
     first: np.ndarray
     top: np.ndarray
@@ -57,25 +57,25 @@ def by_level(levels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 def slowest_levels(mesh, level: np.ndarray, count: int, top: np.ndarray) -> Slowest:
     """From the slowest level (n,) int8 of all leaves; top: Heat.top."""
     nodes = mesh.nodes
-    node, widest = np.full(nodes.n_surface, count, np.int8), np.zeros(nodes.n_surface, np.int8)
+    node, highest = np.full(nodes.n_surface, count, np.int8), np.zeros(nodes.n_surface, np.int8)
     own, foreign = level[mesh.own], level[nodes.foreign_block]
-    spread(own, nodes.tables, nodes.n_surface, node, widest)
+    spread(own, nodes.tables, nodes.n_surface, node, highest)
     np.minimum.at(node, nodes.foreign_node, foreign)
-    np.maximum.at(widest, nodes.foreign_node, foreign)
+    np.maximum.at(highest, nodes.foreign_node, foreign)
     order, first = by_level(node, count)
     top_index = np.full(nodes.n_surface, -1, np.int32)
     top_index[top] = np.arange(len(top))
     lossy, top_first = by_level(node[top], count)
-    return Slowest(own, node, widest, order, first, top[lossy].astype(np.int32), top_first,
+    return Slowest(own, node, highest, order, first, top[lossy].astype(np.int32), top_first,
                    top_index)
 
 
-def first_levels(slowest: Slowest, count: int) -> Levels:
-    """All blocks at their slowest level."""
-    order, first = by_level(slowest.block, count)
-    fast = np.zeros(len(slowest.node), np.int32)
-    return Levels(slowest.block.copy(), order, first, slowest.node.copy(), fast,
-                  np.zeros(count + 1, np.int64))
+def empty_levels(slowest: Slowest, count: int) -> Levels:
+    """Room for levels, to be given by `relevel`."""
+    blocks, nodes = len(slowest.block), len(slowest.node)
+    first = np.zeros((2, count + 1), np.int64)
+    return Levels(np.zeros(blocks, np.int8), np.zeros(blocks, np.int32), first[0],
+                  slowest.node.copy(), np.zeros(nodes, np.int32), first[1])
 
 
 @njit(cache=True)

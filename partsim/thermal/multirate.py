@@ -13,14 +13,13 @@ import numpy as np
 from numba import njit
 
 from ..ledger import Ledger
-from ..mesh.partition import owner_of
 from .content import rewarm, walk
 from .heat import Heat
 from .kernels import sweep_block
-from .levels import first_levels, relevel, slowest_levels
+from .levels import empty_levels, relevel, slowest_levels
 from .losses import cool_surface, cool_surface_content
 from .pace import INTERVAL, Pace
-from .source import Beam, Optics, aim, beam_room, empty_beam
+from .source import Optics, aim_steps, beam_room, empty_beam, empty_beams
 
 
 class Field(NamedTuple):
@@ -58,7 +57,7 @@ class Multirate:
     pace    which levels the blocks may have; paths, optics  the beams, none for a cool-down
     levels  of the blocks and nodes now
     peak    K, highest temperature so far of a block under the beam
-    level   (n,) of all leaves now
+    limit   (n,) the highest level that each leaf may have; level (n,) that of all leaves now
     dark    a source of nothing
     updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
     """
@@ -67,12 +66,12 @@ class Multirate:
         mesh, nodes, top = heat.mesh, heat.mesh.nodes, heat.top
         self.heat, self.dt, self.ledger, self.length, self.pace = heat, dt, ledger, length, pace
         self.count = length.bit_length()
-        self.stable = np.minimum(pace.stable, self.count - 1)
-        self.stable[pace.near] = np.minimum(self.stable[pace.near], INTERVAL.bit_length() - 1)
-        self.interval = 1 << int(self.stable[pace.near].min(initial=self.count - 1))
-        self.stable[pace.near] = self.interval.bit_length() - 1
-        self.slowest = slowest_levels(mesh, self.stable, self.count, top)
-        self.levels = first_levels(self.slowest, self.count)
+        self.limit = np.minimum(pace.stable, self.count - 1)
+        self.limit[pace.near] = np.minimum(self.limit[pace.near], INTERVAL.bit_length() - 1)
+        self.interval = 1 << int(self.limit[pace.near].min(initial=self.count - 1))
+        self.limit[pace.near] = self.interval.bit_length() - 1
+        self.slowest = slowest_levels(mesh, self.limit, self.count, top)
+        self.levels = empty_levels(self.slowest, self.count)
         conduction = heat.conduction
         rates = dt / heat.capacity[: nodes.n_surface]
         rates[heat.fixed] = 0.0
@@ -85,7 +84,6 @@ class Multirate:
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
-        self.borders = border_blocks(mesh)
         nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
         self.dark = empty_beam(nowhere, 1, (0, 0))
         self.beams = empty_beams(nowhere, 1, (0, 0), self.interval)
@@ -105,20 +103,20 @@ class Multirate:
         """
         pace, mesh, nodes = self.pace, self.heat.mesh, self.heat.mesh.nodes
         pace.advance(start + self.interval)
-        level = np.where(pace.near, np.minimum(pace.levels(start), self.stable), self.stable)
+        level = np.where(pace.near, np.minimum(pace.levels(start), self.limit), self.limit)
         self.level = level
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
         self.updates += float(self.weight @ fires)
         foreign = level[nodes.foreign_block]
-        quick = foreign < self.stable[nodes.foreign_block]
+        quick = foreign < self.limit[nodes.foreign_block]
         relevel(self.levels, self.slowest, nodes.tables, level[mesh.own],
                 (nodes.foreign_node[quick], foreign[quick]))
         self.load(start)
 
     def partners(self, level: int) -> list[int]:
         """Places in Sharing.ranks of those with whom blocks of this level share nodes."""
-        return [place for place, blocks in enumerate(self.borders)
+        return [place for place, blocks in enumerate(self.heat.mesh.border_blocks)
                 if (self.level[blocks] == level).any()]
 
     def load(self, start: int) -> None:
@@ -128,8 +126,8 @@ class Multirate:
         self.beams.count[:] = 0
         energy = np.zeros(self.interval)
         for path in self.paths:
-            aim_all(self.beams, path.times, path.ends, path.power, (start, self.dt), self.optics,
-                    energy)
+            aim_steps(self.beams, path.times, path.ends, path.power, (start, self.dt), self.optics,
+                      energy)
         for value in energy:
             self.ledger.laser.add(float(value))
 
@@ -139,61 +137,6 @@ class Multirate:
         for plate, top in lost:
             self.ledger.lost_plate.add(float(plate) * self.dt)
             self.ledger.lost_top.add(float(top))
-
-
-def border_blocks(mesh) -> list[np.ndarray]:
-    """For each of Sharing.ranks, the leaves of both sides that touch nodes shared with it."""
-    nodes, own = mesh.nodes, mesh.own
-    entries = np.diff(nodes.tables.surface_first)
-    block = np.repeat(np.arange(own.start, own.stop), entries)
-    real = nodes.tables.surface_slot != nodes.n_surface
-    owner = owner_of(mesh.bounds, nodes.foreign_block)
-    result = []
-    for rank in nodes.sharing.ranks:
-        shared = np.zeros(nodes.n_surface, bool)
-        shared[nodes.foreign_node[owner == rank]] = True
-        touching = block[real & shared[nodes.tables.surface_node]]
-        result.append(np.unique(np.r_[touching, nodes.foreign_block[owner == rank]]))
-    return result
-
-
-class Beams(NamedTuple):
-    """The sources of several steps: as Beam, with arrays over the steps in front; layer alone is
-    that of all."""
-
-    count: np.ndarray
-    first: np.ndarray
-    cells: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    power: np.ndarray
-    layer: tuple
-
-
-def empty_beams(optics: Optics, pieces: int, layer: tuple[int, int], steps: int) -> Beams:
-    """Beams with room for so many pieces in each of the steps, see empty_beam."""
-    one = empty_beam(optics, pieces, layer)
-    arrays = (np.repeat(array[None], steps, axis=0) for array in one[1:-1])
-    return Beams(np.zeros(steps, np.int64), *arrays, layer)
-
-
-@njit(cache=True, forceinline=True)
-def beam_of(beams, step):
-    """The source of one step."""
-    return Beam(beams.count[step], beams.first[step], beams.cells[step], beams.lower[step],
-                beams.upper[step], beams.power[step], beams.layer)
-
-
-@njit(cache=True)
-def aim_all(beams, times, ends, power, start, optics, energy):
-    """Adds a path to the sources of all steps; start: (base steps before the first, dt)."""
-    first, dt = start
-    for step in range(len(beams.count)):
-        begin = (first + step) * dt
-        span = (begin, begin + dt)
-        count, joules = aim(beam_of(beams, step), times, ends, power, span, optics)
-        beams.count[step] = count
-        energy[step] += joules
 
 
 @njit(cache=True, forceinline=True)
@@ -234,17 +177,17 @@ def fire(state, residual, field, conduction, source, levels, high, table, work):
 
 @njit(cache=True, forceinline=True)
 def settle_node(node, level, temperature, residual, field, slowest, used, table):
-    """A step of one surface node; returns the power in W of what it collected."""
-    last = slowest.widest[node]
+    """A step of one surface node; returns what passes the plate there, J s^-1 x base steps."""
+    last = slowest.highest[node]
     total = residual[level, node]
     for other in range(level + 1, last + 1):
         total += residual[other, node]
     for other in range(level, min(used, last) + 1):
         residual[other, node] = 0.0
-    old = temperature[node]
-    new = old - field.node_rates[node] * (1 << level) * total
+    old, rate = temperature[node], field.node_rates[node]
+    new = old - rate * (1 << level) * total
     temperature[node] = new if table is None else walk(old, new - old, table)
-    return total
+    return -total * (1 << level) if rate == 0.0 and node >= field.owned else 0.0
 
 
 @njit(cache=True)
@@ -258,14 +201,13 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
         for at in range(slowest.first[level], slowest.first[level + 1]):
             node = slowest.nodes[at]
             if levels.node[node] == level:
-                total = settle_node(node, level, temperature, residual, field, slowest, used, table)
-                if field.node_rates[node] == 0.0 and node >= field.owned:
-                    lost[0] -= total * (1 << level)
+                lost[0] += settle_node(
+                    node, level, temperature, residual, field, slowest, used, table
+                )
         for at in range(levels.fast_first[level], levels.fast_first[level + 1]):
-            node = levels.fast[at]
-            total = settle_node(node, level, temperature, residual, field, slowest, used, table)
-            if field.node_rates[node] == 0.0 and node >= field.owned:
-                lost[0] -= total * (1 << level)
+            lost[0] += settle_node(
+                levels.fast[at], level, temperature, residual, field, slowest, used, table
+            )
         lost[1] += cool_level(temperature, field, levels, slowest, level, law, table, room)
 
 

@@ -160,6 +160,33 @@ def add_beam(beam, corner, active, n, flux):
     return reached
 
 
+def empty_beams(optics: Optics, pieces: int, layer: tuple[int, int], steps: int) -> Beam:
+    """The same for several steps, which all arrays and `count` have as their first axis."""
+    one = empty_beam(optics, pieces, layer)
+    arrays = (np.repeat(array[None], steps, axis=0) for array in one[1:-1])
+    return Beam(np.zeros(steps, np.int64), *arrays, layer)
+
+
+@njit(cache=True, forceinline=True)
+def beam_of(beams, step):
+    """The source of one of several steps."""
+    return Beam(beams.count[step], beams.first[step], beams.cells[step], beams.lower[step],
+                beams.upper[step], beams.power[step], beams.layer)
+
+
+@njit(cache=True)
+def aim_steps(beams, times, ends, power, start, optics, energy):
+    """`aim` for each of several steps; start: (base steps before the first, dt); adds to the J
+    (steps,) in `energy`."""
+    first, dt = start
+    for step in range(len(beams.count)):
+        begin = (first + step) * dt
+        span = (begin, begin + dt)
+        count, joules = aim(beam_of(beams, step), times, ends, power, span, optics)
+        beams.count[step] = count
+        energy[step] += joules
+
+
 def beam_room(path, step: float, radius: float) -> int:
     """The most pieces that a step of `step` seconds along the path can have."""
     moving = np.diff(path.times) > 0

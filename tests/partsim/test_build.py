@@ -44,15 +44,15 @@ def column(build, name, key):
     return np.array([float(row[key]) for row in rows(build, name)])
 
 
-def test_summary_tells_everything(summary, comm):
+def test_summary_tells_everything(built, summary, comm):
     for name, keys in NESTED.items():
         assert keys <= summary[name].keys(), name
     for name in NUMBERS:
         assert summary[name] > 0, name
     assert summary["ranks"] == comm.size
     assert summary["repartitions"] >= 0
-    spent = summary["stage_seconds"].values()  # each of the rank where it took longest
-    assert (sum(spent) if comm.size == 1 else max(spent)) <= summary["wall_seconds"]
+    slack = 1 if comm.size == 1 else 1.01  # ranks do not start at the same moment
+    assert sum(built.timers.seconds.values()) <= slack * summary["wall_seconds"]
 
 
 def test_mesh_does_all_that_it_can_do(summary, comm):

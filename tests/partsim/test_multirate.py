@@ -168,7 +168,7 @@ def by_definition(mesh, heat, temperature, level, count):
 
 @pytest.mark.serial
 def test_many_rates_are_what_they_are_defined_as():
-    """Against matrices, on blocks of three sizes with hanging nodes; seven levels at random."""
+    """Against matrices, on blocks of three sizes with hanging nodes; four levels at random."""
     mesh = varied_mesh(MPI.COMM_SELF)
     run, pace = hot_run(mesh), FixedPace(mesh, 3)
     expected = by_definition(mesh, run.heat, run.temperature, pace.stable.astype(int), 16)
