@@ -63,7 +63,7 @@ def reflect(values: np.ndarray, side: int, sign: int, slope: np.ndarray | float 
 
 def padded(values: np.ndarray) -> np.ndarray:
     """Values at cells with their mirror images in the ghost layers."""
-    out = np.empty(tuple(n + LOW + HIGH for n in values.shape))
+    out = np.zeros(tuple(n + LOW + HIGH for n in values.shape))  # corners are read before written
     out[tuple(slice(LOW, n + LOW) for n in values.shape)] = values
     for axis in range(3):
         line = np.moveaxis(out, axis, 0)
