@@ -160,6 +160,10 @@ class Mesh(Section):
     )
     powder_rim: Length = Field(4e-4, ge=0, description="powder around the part's bounding box")
     fine_band: int = Field(8, strict=True, ge=8, description="finest cells below the top")
+    surface_band: int = Field(
+        8, strict=True, ge=0, description="finest cells below the top that keep part and powder "
+        "apart; deeper ones merge once across the part's surface"
+    )
     coarsen_tolerance: Number = Field(
         1e-2, gt=0, description="largest error of a history field where eight blocks merge"
     )

@@ -27,28 +27,29 @@ def cycles(typing):
 
 @njit(cache=True)
 def take(steps, heat, phases):
-    """`count` base steps, `since` base steps after a sync, on a rank that shares nothing.
+    """Base steps in which the rank shares nothing.
 
-    steps   (since, count)
+    steps   (since, first, stop): from `first` on of the interval that begins `since` base steps
+            after a sync, up to `stop`
     heat    (state, residual, field, conduction, beams, dark, levels, slowest, law, table, room,
             work), see thermal.multirate
     phases  (fields, groups, rest, step, law, visits), see phase.kernels; `step` is a base step
 
-    Returns (peak in K, lost (count, 2) as `settle` tells it, cycles of temperature and of phases,
-    fixed points not found).
+    Returns (peak in K, lost (stop - first, 2) as `settle` tells it, cycles of temperature and of
+    phases, fixed points not found).
     """
     state, residual, field, conduction, beams, dark = heat[:6]
     levels, slowest, law, table, room, work = heat[6:]
-    since, count = steps
-    lost, spent, peak, failed = np.zeros((count, 2)), np.zeros(2, np.int64), 0.0, 0
-    for number in range(count):
+    since, first, stop = steps
+    lost, spent, peak, failed = np.zeros((stop - first, 2)), np.zeros(2, np.int64), 0.0, 0
+    for number in range(first, stop):
         began, time = cycles(), since + number
         high = highest_level(time, residual.shape[0])
         source = (beam_of(beams, number), dark)
         top = fire(state, residual, field, conduction, source, levels, high, table, work)
         peak = max(peak, top)
         settle(state[0], residual, field, levels, slowest, time, high, law, table, room,
-               lost[number])
+               lost[number - first])
         middle = cycles()
         failed += move_phases(state, levels, time + 1, residual.shape[0], phases)
         spent[0] += middle - began
@@ -100,43 +101,53 @@ class MacroStep:
         for since in range(0, multirate.length, multirate.interval):
             with self.timers("thermal"):
                 multirate.begin(start + since, since)
-            part = self.shared if self.halo.sharing.ranks else self.alone
-            failed += part((temperature, former), since)
+            failed += self.interval((temperature, former), since)
         if failed:
             raise ArithmeticError(f"{failed} phase states did not converge")
 
-    def alone(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
-        """One interval of levels on a rank that shares nothing; the fixed points not found."""
+    def interval(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
+        """The steps between two choices of levels; the fixed points not found."""
+        multi, failed, first = self.multirate, 0, 0
+        count = multi.residual.shape[0]
+        partners = [multi.partners(level) for level in range(count)]
+        for number in range(multi.interval):
+            high = highest_level(since + number, count)
+            if any(partners[: high + 1]):
+                failed += self.alone(state, (since, first, number))
+                failed += self.shared(state, since + number, number, partners[: high + 1])
+                first = number + 1
+        return failed + self.alone(state, (since, first, multi.interval))
+
+    def alone(self, state: tuple[np.ndarray, np.ndarray], steps: tuple[int, int, int]) -> int:
+        """Steps (since, first, stop) in which this rank shares nothing, see `take`."""
+        if steps[1] == steps[2]:
+            return 0
         multi = self.multirate
         heat = (state, multi.residual, multi.field, multi.heat.conduction, multi.beams, multi.dark,
                 multi.levels, multi.slowest, *self.tools)
         with self.timers("thermal"):
             began = perf_counter()
-            peak, lost, spent, failed = take((since, multi.interval), heat, self.phases)
+            peak, lost, spent, failed = take(steps, heat, self.phases)
             seconds = perf_counter() - began
         self.timers.move("thermal", "phase", seconds * spent[1] / max(spent.sum(), 1))
         multi.book(peak, lost)
         return failed
 
-    def shared(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
-        """The same with neighbours."""
-        multi, peak, failed = self.multirate, 0.0, 0
+    def shared(self, state: tuple[np.ndarray, np.ndarray], time: int, number: int,
+               partners: list[list[int]]) -> int:
+        """Step `number` of the interval, `time` after a sync, in which the blocks of each level
+        share nodes with the `partners`."""
+        multi, high, lost = self.multirate, len(partners) - 1, np.zeros((1, 2))
         law, table, room, work = self.tools
-        count, lost = multi.residual.shape[0], np.zeros((multi.interval, 2))
-        partners = [multi.partners(level) for level in range(count)]
-        for number in range(multi.interval):
-            time = since + number
-            high = highest_level(time, count)
-            source = (beam_of(multi.beams, number), multi.dark)
-            with self.timers("thermal"):
-                peak = max(peak, fire(state, multi.residual, multi.field, multi.heat.conduction,
-                                      source, multi.levels, high, table, work))
-                with self.timers("halo"):
-                    for level in range(high + 1):
-                        self.halo.sum(multi.residual[level], partners[level])
-                settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time,
-                       high, law, table, room, lost[number])
-            with self.timers("phase"):
-                failed += move_phases(state, multi.levels, time + 1, count, self.phases)
+        source = (beam_of(multi.beams, number), multi.dark)
+        with self.timers("thermal"):
+            peak = fire(state, multi.residual, multi.field, multi.heat.conduction, source,
+                        multi.levels, high, table, work)
+            with self.timers("halo"):
+                for level, ranks in enumerate(partners):
+                    self.halo.sum(multi.residual[level], ranks)
+            settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time, high,
+                   law, table, room, lost[0])
         multi.book(peak, lost)
-        return failed
+        with self.timers("phase"):
+            return move_phases(state, multi.levels, time + 1, multi.residual.shape[0], self.phases)

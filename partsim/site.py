@@ -194,12 +194,22 @@ class Site:
         low, high = (lattice.cell * (lattice.top(n) - lattice.plate) for n in (laid, mesh.layer))
         new = ((centre[..., 2] > low) & (centre[..., 2] < high)).reshape(-1, lattice.block**3)
         self.state["consolidated"][new] = part.inside(centre.reshape(-1, 3)[new.ravel()])
-        height = view.node_positions()[..., 2].reshape(mesh.block_shape())
-        z = mesh.largest(np.ascontiguousarray(height))
+        place = view.node_positions().reshape(*mesh.block_shape(), 3)
+        z = mesh.largest(np.ascontiguousarray(place[..., 2]))
+        beside = mesh.largest(1.0 * (self.beside_part(place) & (place[..., 2] <= 0))) > 0
         for name in ("temperature", "alpha_stable", "martensite"):
-            self.state[name] = np.interp(z, profiles.z, getattr(profiles, name))
+            values = np.interp(z, profiles.z, getattr(profiles, name))
+            plate = values if name == "temperature" else self.untouched("plate")[name]
+            self.state[name] = np.where(beside, plate, values)
         self.state["beta_shift"][:] = 0.0
         self.settle(mesh, self.state)
+
+    def beside_part(self, place: np.ndarray) -> np.ndarray:
+        """(...) whether points (..., 3) in m are beside the part's bounding box."""
+        lattice = self.lattice
+        low, high = (lattice.position([*(ends[side] for ends in lattice.part), 0])[:2]
+                     for side in (0, 1))
+        return ((place[..., :2] < low) | (place[..., :2] > high)).any(axis=-1)
 
     def beta(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """The beta fraction where the other fields have these values."""

@@ -2,8 +2,8 @@
 
 How far blocks merge depends on the fields of the build. Here they are taken to vary only at the
 surface of what the beam has melted, within MELT radii of the beam on both of its sides: no block
-that touches this shell merges, all others do as soon as growth, their siblings and the 2:1 balance
-allow. Blocks that the fields would split again are not foreseen.
+that touches this shell merges, but once below the surface band, all others do as soon as growth,
+their siblings and the 2:1 balance allow. Blocks that the fields would split again are not foreseen.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ import numpy as np
 from partsim import parallel
 from partsim.job import Job
 from partsim.mesh import growth
+from partsim.mesh.adapt import deep_blocks
 from partsim.mesh.forest import Leaves
 from partsim.mesh.lattice import Lattice, make_lattice
 from partsim.mesh.nodes import number_nodes
@@ -47,8 +48,11 @@ def layer_leaves(job: Job, lattice: Lattice) -> Iterator[Leaves]:
     for layer in range(1, job.layers.stop + 1):
         grown = growth.with_layer(leaves, lattice, layer)
         if len(grown) > len(leaves):
-            complete = grown.active(lattice.top(layer - 1)) == lattice.block
+            top = lattice.top(layer - 1)
+            complete = grown.active(top) == lattice.block
             coarser = complete & ~touches_shell(grown, lattice, width)
+            once = deep_blocks(grown, top, job.mesh.surface_band) & (grown.level == lattice.depth)
+            coarser |= complete & once
             coarser &= job.mesh.coarsen != "never"
             wishes = np.zeros(len(grown), bool), coarser
             grown = growth.adapted(grown, lattice, layer, band, wishes)

@@ -99,21 +99,80 @@ def block_errors(values, consolidated, size, errors):
 
     values        (fields, nb, (B+1)^3)
     consolidated  (nb, B^3)
-    errors        (3, nb)  deviation of the fields from the interpolant on doubled cells; the same
-                  one level further (error of the parents' own cells); range in doubled cells
+    errors        (4, nb)  deviation of the fields from the interpolant on doubled cells; the same
+                  one level further (error of the parents' own cells); range in doubled cells;
+                  deviation of r_c from its mean in doubled cells
     """
     work = np.empty(values.shape[2])
     counts = np.empty(values.shape[2], np.bool_)
+    errors[:] = 0.0
     for block in range(values.shape[1]):
         consolidated_nodes(consolidated[block], size, counts)
-        cells = cell_deviation(consolidated[block], size)
-        errors[0, block] = errors[2, block] = cells
-        errors[1, block] = 0.0
+        errors[3, block] = cell_deviation(consolidated[block], size)
         for name in range(values.shape[0]):
             own = values[name, block]
             errors[0, block] = max(errors[0, block], deviation(own, counts, 1, size, work))
             errors[1, block] = max(errors[1, block], deviation(own, counts, 2, size, work))
             errors[2, block] = max(errors[2, block], range_in_cells(own, counts, size))
+
+
+@njit(cache=True)
+def spread_outward(values, known, size):
+    """Gives the unknown nodes of a block the mean of known neighbours, row by row from these.
+
+    values  ((B+1)^3,)  updated      known  ((B+1)^3,)  updated: whether a node has a value
+    """
+    pitch = size + 1
+    before, old = known.copy(), values.copy()
+    for _ in range(3 * size):
+        before[:], old[:] = known, values
+        if before.all():
+            break
+        for at in range(len(values)):
+            if before[at]:
+                continue
+            total, count, place = 0.0, 0, (at % pitch, at // pitch % pitch, at // pitch**2)
+            for axis in range(3):
+                step = pitch**axis
+                if place[axis] > 0 and before[at - step]:
+                    total, count = total + old[at - step], count + 1
+                if place[axis] < size and before[at + step]:
+                    total, count = total + old[at + step], count + 1
+            if count > 0:
+                values[at], known[at] = total / count, True
+
+
+@njit(cache=True)
+def spread_blocks(values, known, size):
+    """`spread_outward` for each block, values and known (nb, (B+1)^3)."""
+    for block in range(len(values)):
+        spread_outward(values[block], known[block], size)
+
+
+def deep_blocks(leaves, top: int, band: int) -> np.ndarray:
+    """(n,) whether blocks lie lower than `band` finest cells below the top."""
+    return leaves.corner[:, 2] + leaves.edge <= top - band
+
+
+def extend_history(mesh, state: dict[str, np.ndarray], names: list[str], deep: np.ndarray) -> None:
+    """Continues the history fields into the powder beside the part, in the leaves `deep` (n,).
+
+    Nodes that touch nothing consolidated have no history that counts. With that of their
+    neighbours the fields stay smooth where cells of part and powder merge. Collective.
+    """
+    size, own = mesh.lattice.block, np.flatnonzero(deep[mesh.own])
+    counts = np.zeros(mesh.block_shape(), bool)
+    for block, cells in enumerate(state["consolidated"]):
+        consolidated_nodes(cells, size, counts[block])
+    counted = mesh.largest(counts.astype(float)) > 0
+    known = mesh.some_blocks(counted.astype(float), own) == 1.0
+    for name in names:
+        values, reached = mesh.some_blocks(state[name], own), known.copy()
+        spread_blocks(values, reached, size)
+        spread = np.full(mesh.block_shape(), -np.inf)
+        spread[own] = np.where(reached, values, -np.inf)
+        found = mesh.largest(spread)
+        state[name][:] = np.where(counted | np.isneginf(found), state[name], found)
 
 
 def wishes(
@@ -122,17 +181,32 @@ def wishes(
     """(n,) leaves to split and (n,) leaves to merge, for all leaves on all ranks.
 
     inputs  the job's mesh section: coarsen ("interpolant", "equal", "never"), coarsen_tolerance,
-            refine_tolerance. Merging is refused where the parent would at once be split again.
+            refine_tolerance, surface_band. Merging is refused where the parent would at once be
+            split again. Below the surface band finest blocks merge once whatever the r_c in them;
+            so do those of the plate whatever their phases.
     """
+    leaves, lattice = mesh.leaves, mesh.lattice
+    deep = deep_blocks(leaves, mesh.top, inputs.surface_band)
+    if inputs.coarsen != "never":
+        extend_history(mesh, state, names, deep)
     values = np.stack([mesh.to_blocks(state[name]) for name in names])
-    errors = np.zeros((3, mesh.n_blocks))
-    block_errors(values, state["consolidated"], mesh.lattice.block, errors)
-    everywhere = np.concatenate(mesh.comm.allgather(errors), axis=1)
-    interpolant, parents, spread = everywhere
-    complete = mesh.active == mesh.lattice.block
-    finer = complete & (interpolant > inputs.refine_tolerance)
+    errors = np.zeros((4, mesh.n_blocks))
+    block_errors(values, state["consolidated"], lattice.block, errors)
+    interpolant, parents, spread, jump = np.concatenate(mesh.comm.allgather(errors), axis=1)
+    complete = mesh.active == lattice.block
+    finer = np.maximum(interpolant, np.where(deep, 0.0, jump)) > inputs.refine_tolerance
+    finer &= complete & ~kept_coarse(leaves, lattice, deep)
     if inputs.coarsen == "never":
         return np.zeros_like(finer), np.zeros_like(finer)
-    measure = spread if inputs.coarsen == "equal" else interpolant
+    once = deep & (leaves.level == lattice.depth)
+    measure = np.maximum(spread if inputs.coarsen == "equal" else interpolant,
+                         np.where(once, 0.0, jump))
     mergeable = (measure <= inputs.coarsen_tolerance) & (parents <= inputs.refine_tolerance)
+    mergeable |= once & (leaves.corner[:, 2] < lattice.plate)
     return finer, complete & mergeable
+
+
+def kept_coarse(leaves, lattice, deep: np.ndarray) -> np.ndarray:
+    """(n,) whether blocks have merged once in the plate, so that only growth splits them."""
+    in_plate = leaves.corner[:, 2] < lattice.plate
+    return deep & in_plate & (leaves.level == lattice.depth - 1)

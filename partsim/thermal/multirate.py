@@ -175,19 +175,33 @@ def fire(state, residual, field, conduction, source, levels, high, table, work):
     return peak
 
 
-@njit(cache=True, forceinline=True)
-def settle_node(node, level, temperature, residual, field, slowest, used, table):
-    """A step of one surface node; returns what passes the plate there, J s^-1 x base steps."""
-    last = slowest.highest[node]
-    total = residual[level, node]
-    for other in range(level + 1, last + 1):
-        total += residual[other, node]
-    for other in range(level, min(used, last) + 1):
-        residual[other, node] = 0.0
-    old, rate = temperature[node], field.node_rates[node]
-    new = old - rate * (1 << level) * total
-    temperature[node] = new if table is None else walk(old, new - old, table)
-    return -total * (1 << level) if rate == 0.0 and node >= field.owned else 0.0
+@njit(cache=True)
+def settle_nodes(nodes, level, used, arrays, owned, table):
+    """A step of those surface nodes (n,) that have the level; `used` as in `settle`.
+
+    arrays  temperature, residual, Field.node_rates, Levels.node, Slowest.highest
+
+    Returns what passes the plate, J s^-1 x base steps. The loop calls nothing with tuples: their
+    arrays would be counted in and out at every node.
+    """
+    temperature, residual, rates, node_level, highest = arrays
+    through = 0.0
+    for at in range(len(nodes)):
+        node = nodes[at]
+        if node_level[node] != level:
+            continue
+        last = highest[node]
+        total = residual[level, node]
+        for other in range(level + 1, last + 1):
+            total += residual[other, node]
+        for other in range(level, min(used, last) + 1):
+            residual[other, node] = 0.0
+        old, rate = temperature[node], rates[node]
+        new = old - rate * (1 << level) * total
+        temperature[node] = new if table is None else walk(old, new - old, table)
+        if rate == 0.0 and node >= owned:
+            through -= total * (1 << level)
+    return through
 
 
 @njit(cache=True)
@@ -196,18 +210,13 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
 
     lost  (2,)  is added to: J s^-1 x base steps through the plate, J through the top, of own nodes
     """
+    arrays = (temperature, residual, field.node_rates, levels.node, slowest.highest)
     for level in range(high + 1):
         used = highest_level(time + (1 << level), residual.shape[0])  # residuals used up then
-        for at in range(slowest.first[level], slowest.first[level + 1]):
-            node = slowest.nodes[at]
-            if levels.node[node] == level:
-                lost[0] += settle_node(
-                    node, level, temperature, residual, field, slowest, used, table
-                )
-        for at in range(levels.fast_first[level], levels.fast_first[level + 1]):
-            lost[0] += settle_node(
-                levels.fast[at], level, temperature, residual, field, slowest, used, table
-            )
+        slow = slowest.nodes[slowest.first[level] : slowest.first[level + 1]]
+        fast = levels.fast[levels.fast_first[level] : levels.fast_first[level + 1]]
+        lost[0] += settle_nodes(slow, level, used, arrays, field.owned, table)
+        lost[0] += settle_nodes(fast, level, used, arrays, field.owned, table)
         lost[1] += cool_level(temperature, field, levels, slowest, level, law, table, room)
 
 

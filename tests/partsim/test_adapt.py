@@ -1,13 +1,16 @@
 """What the history fields ask of the mesh, against interpolation by scipy."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
+from scipy.ndimage import convolve, generate_binary_structure
 
 from partsim.mesh import adapt
-from tests.meshes import alone, cell_points, nodal, noisy, varied_mesh
+from tests.meshes import (alone, cell_points, make_mesh, nodal, noisy, small_lattice,
+                          varied_leaves, varied_mesh)
 
 COMPILED_AND_PLAIN = pytest.mark.parametrize(
     "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
@@ -17,7 +20,8 @@ NAMES = ["alpha_stable", "martensite"]
 
 def inputs(**changes):
     """The entries of the job's mesh section that matter here."""
-    given = {"coarsen": "interpolant", "coarsen_tolerance": 1e-2, "refine_tolerance": 4e-2}
+    given = {"coarsen": "interpolant", "coarsen_tolerance": 1e-2, "refine_tolerance": 4e-2,
+             "surface_band": 1000}
     return SimpleNamespace(**given | changes)
 
 
@@ -59,6 +63,27 @@ def test_deviation_and_range_within_doubled_cells(pick):
     expected = max(np.ptp(values[box][counts[box]]) for box in closed)
     assert pick(adapt.range_in_cells)(values.ravel(), counts.ravel(), 4) == expected
     assert pick(adapt.range_in_cells)(values.ravel(), np.zeros(125, bool), 4) == 0.0
+
+
+@COMPILED_AND_PLAIN
+def test_unknown_nodes_get_the_mean_of_known_neighbours_row_by_row(pick):
+    random = np.random.default_rng(4)
+    values, known = random.random((9, 9, 9)), random.random((9, 9, 9)) < 0.01
+    assert 0 < known.sum() < 20
+    beside = generate_binary_structure(3, 1).astype(float)
+    expected, reached = np.where(known, values, 0.0), known.copy()
+    while not reached.all():
+        count = convolve(reached.astype(float), beside, mode="constant")
+        mean = convolve(expected, beside, mode="constant") / np.maximum(count, 1)
+        new = ~reached & (count > 0)
+        expected[new], reached[new] = mean[new], True
+    found, has = values.ravel().copy(), known.ravel().copy()
+    pick(adapt.spread_outward)(found, has, 8)
+    assert has.all()
+    np.testing.assert_allclose(found.reshape(9, 9, 9), expected, rtol=1e-13)
+    nothing = np.zeros(729, bool)
+    pick(adapt.spread_outward)(found, nothing, 8)
+    assert not nothing.any()
 
 
 class History:
@@ -129,11 +154,73 @@ def test_consolidated_fraction_is_a_history_too(mesh):
     np.testing.assert_array_equal(coarser[far], history.complete[far])
 
 
+BAND, UPPER = 11, 24  # the surface band of the meshes that follow: blocks up to here are deep
+
+
+@pytest.fixture
+def tall(comm):
+    """The part begins at a height of 16, the top is 35."""
+    lattice = small_lattice()
+    made = make_mesh(comm, replace(lattice, plate=16), varied_leaves(lattice, 3), 19)
+    yield made
+    made.close()
+
+
+def halved(mesh):
+    """A history that is smooth in the part, the cells up to x = 23, and is not in the powder."""
+    history = History(mesh, lambda points: np.where(points[..., 0] <= 23, 0.2, 0.9))
+    lower = cell_points(mesh)
+    upper = lower[..., 0] + mesh.leaves.stride[mesh.own][:, None]
+    history.state["consolidated"] = 1.0 * ((lower[..., 2] >= 16) & (upper <= 23))
+    return history
+
+
+def test_deep_cells_merge_once_across_the_surface(tall):
+    history, leaves = halved(tall), tall.leaves
+    finer, coarser = history.wishes(surface_band=BAND)
+    high = leaves.corner + leaves.edge[:, None]
+    cut = (leaves.corner[:, 0] < 23) & (high[:, 0] > 23) & (leaves.corner[:, 2] >= 16)
+    deep, finest = high[:, 2] <= UPPER, leaves.stride == 1
+    assert (cut & deep & finest).any() and (cut & deep & ~finest).any()
+    assert coarser[cut & deep & finest].all() and not coarser[cut & deep & ~finest].any()
+    assert not coarser[cut & ~deep].any()
+    assert not finer[cut & deep].any() and finer[cut & ~deep & history.complete].all()
+
+
+def test_history_goes_on_into_powder_where_cells_may_merge(tall):
+    """It changes at no node that counts, and nowhere else."""
+    history = halved(tall)
+    state, before = history.state, history.state["alpha_stable"].copy()
+    deep = adapt.deep_blocks(tall.leaves, tall.top, BAND)
+    adapt.extend_history(tall, state, ["alpha_stable"], deep)
+    after, place = state["alpha_stable"], nodal(tall, lambda points: points[..., 0])
+    height = nodal(tall, lambda points: points[..., 2])
+    changed = np.abs(after - before) > 1e-6
+    assert tall.comm.allreduce(int(changed.sum())) > 20
+    np.testing.assert_allclose(after[changed], 0.2, rtol=1e-15)  # what it is in all of the part
+    assert (place[changed] > 23).all() and (height[changed] <= UPPER).all()
+    assert (place[changed] <= 32).all()  # of blocks that hold both, the coarsest end there
+    np.testing.assert_allclose(after[~changed], before[~changed], rtol=1e-15)
+
+
+def test_deep_cells_of_the_plate_merge_once_whatever_their_phases(comm, mesh):
+    history = History(mesh, lambda points: 0.9 * (points[..., 2] < 27))
+    finer, coarser = history.wishes(surface_band=3)
+    refused = history.wishes()[1]
+    leaves = mesh.leaves
+    low, high = leaves.corner[:, 2], leaves.corner[:, 2] + leaves.edge
+    uneven, finest = (low < 27) & (high >= 27) & (high <= 32), leaves.stride == 1
+    assert (uneven & finest).any() and (uneven & ~finest).any()
+    assert coarser[uneven & finest].all() and not refused[uneven & finest].any()
+    assert not coarser[uneven & ~finest].any() and not finer[uneven & (leaves.stride == 2)].any()
+
+
 def test_wishes_do_not_depend_on_the_ranks(mesh):
     states = []
     for each in (mesh, alone(mesh)):
         state = {name: noisy(each, 0, 0.06, seed) for seed, name in enumerate(NAMES)}
         state["consolidated"] = 1.0 * (cell_points(each)[..., 2] >= 20)
-        states.append(adapt.wishes(each, state, NAMES, inputs(coarsen_tolerance=0.035)))
+        given = inputs(coarsen_tolerance=0.035, surface_band=8)
+        states.append(adapt.wishes(each, state, NAMES, given))
     np.testing.assert_array_equal(*states)
     assert np.any(states[0]) and not np.all(states[0])

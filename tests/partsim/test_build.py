@@ -83,7 +83,8 @@ def test_history_goes_on_in_time_and_grows(built, comm):
     assert (np.diff(time) > 0).all()
     np.testing.assert_allclose(time, step * built.job.time.step, rtol=1e-13)
     cells, laser = (column(built, "history.csv", key) for key in ("cells", "laser"))
-    assert cells[-1] == cells.max() and (np.diff(laser) >= 0).all()
+    assert (np.diff(cells) > 0).sum() > 5 and cells[-1] > cells[0]
+    assert (np.diff(laser) >= 0).all()
     assert (np.diff(column(built, "history.csv", "layer")) >= 0).all()
     assert time[-1] == built.clock.time
 

@@ -59,7 +59,7 @@ def test_first_mesh_is_that_of_the_build(comm):
 @pytest.mark.parametrize("coarsen", ["interpolant", "never"])
 def test_meshes_fill_what_is_laid_and_keep_the_shell_fine(coarsen):
     changes = {"part.size": ["2.4 mm"] * 3, "plate.size": ["3.2 mm", "3.2 mm", "1.6 mm"],
-               "mesh.levels": 3, "mesh.coarsen": coarsen}
+               "mesh.levels": 3, "mesh.coarsen": coarsen, "mesh.surface_band": 48}
     job = job_with(changes)
     lattice = job_lattice(job)
     plate_cells, laid = 64 * 64 * 32, 0
@@ -71,6 +71,20 @@ def test_meshes_fill_what_is_laid_and_keep_the_shell_fine(coarsen):
         assert (leaves.level[shell] == lattice.depth).all()
     inside = leaves.level[leaves.find(np.array([32, 32, 50]))]
     assert inside == (lattice.depth if coarsen == "never" else 1)
+
+
+def test_shell_merges_once_below_the_surface_band():
+    """The part's faces are at 8 and 56 cells, the plate's top at 32; 48 layers."""
+    job = job_with({"part.size": ["2.4 mm"] * 3, "plate.size": ["3.2 mm", "3.2 mm", "1.6 mm"],
+                    "mesh.levels": 3, "mesh.surface_band": 16})
+    lattice = job_lattice(job)
+    leaves = list(layer_leaves(job, lattice))[-1]
+    upper = leaves.corner[:, 2] + leaves.edge
+    shell = touches_shell(leaves, lattice, 3) & (leaves.corner[:, 2] >= lattice.plate)
+    # The last row of blocks began at 76 cells; families of 8 cells reach up to 56 in the band.
+    deep = shell & (upper <= 56)
+    assert deep.any() and (leaves.level[deep] == lattice.depth - 1).all()
+    assert (leaves.level[shell & (upper > 64)] == lattice.depth).all()
 
 
 def test_shell_surrounds_the_part():
@@ -152,5 +166,8 @@ def test_speeds_are_measured(comm):
 @pytest.mark.serial
 def test_meshes_of_the_cube():
     """Estimated before there was code, for blocks of 8: 1.05, 3.3 and 5.2 million cells."""
-    cells = layer_meshes(load(CUBE))["cells"]
+    job = load(CUBE)
+    whole = job.model_copy(update={"mesh": job.mesh.model_copy(update={"surface_band": 200})})
+    cells = layer_meshes(whole)["cells"]
     np.testing.assert_allclose(cells[[0, 99, 199]], [1.05e6, 3.3e6, 5.2e6], rtol=0.08)
+    assert layer_meshes(job)["cells"][199] < 0.4 * cells[199]
