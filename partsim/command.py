@@ -36,9 +36,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a ru
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
 What = Annotated[
-    Literal["points", "layers", "solidification"],
+    Literal["points", "layers", "solidification", "window"],
     typer.Argument(help="points: histories of the probes; layers: phase means of each layer; "
-                   "solidification: times, cooling rates and gradients at the liquidus."),
+                   "solidification: times, cooling rates and gradients at the liquidus; "
+                   "window: temperatures of a box."),
 ]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
 Place = Annotated[str | None, typer.Option(metavar="LENGTH", help="Default: the middle.")]
@@ -248,6 +249,7 @@ def export_of(what: str) -> Callable[[Path, Path], object]:
     from partsim.export.layers import export_layers
     from partsim.export.points import export_points
     from partsim.export.solidification import export_solidification
+    from partsim.export.window import export_window
     from partsim.output.picture import snapshots
 
     return {
@@ -255,6 +257,7 @@ def export_of(what: str) -> Callable[[Path, Path], object]:
         "layers": lambda run, folder: export_layers(snapshots(run)[-1], folder / "layers.csv"),
         "solidification": lambda run, folder: export_solidification(
             run, folder / "solidification.csv"),
+        "window": lambda run, folder: export_window(run, folder / "window.h5"),
     }[what]
 
 

@@ -243,6 +243,15 @@ class SolidificationBox(Section):
     high: Triple = Field(description="opposite corner")
 
 
+class WindowBox(Section):
+    """Temperatures over time are recorded in all finest cells whose centres it holds."""
+
+    low: Triple = Field(description="corner of the box")
+    high: Triple = Field(description="opposite corner")
+    every: Time = Field(gt=0, description="between records; at least the steps")
+    layers: tuple[Count, ...] = Field((), description="layers in which is recorded, none: all")
+
+
 class Inputs(Section):
     """The tables of a job file."""
 
@@ -260,6 +269,7 @@ class Inputs(Section):
     output: Output = Output()
     probes: tuple[Probe, ...] = ()
     solidification: SolidificationBox | None = None
+    window: WindowBox | None = None
 
 
 class Job(Inputs):

@@ -1,5 +1,6 @@
 """Checks between the sections of a job, made before anything is built."""
 
+from math import ceil, prod
 from typing import Protocol
 
 import psutil
@@ -17,6 +18,7 @@ SMALLEST_HATCH = 0.01
 BYTES_PER_CELL = 500
 # Python with its libraries and compiled kernels, per rank
 INTERPRETER_BYTES = 200_000_000
+MOST_RECORDED = 1_000_000  # cells of a window
 
 
 class HeatProperties(Protocol):
@@ -211,14 +213,32 @@ def check_output(job: Job) -> None:
         check_position(job, number)
     if job.solidification is not None:
         check_solidification(job)
+    if job.window is not None:
+        check_window(job)
+
+
+def check_box(job: Job, name: str) -> int:
+    """The section's box is one that holds cells; how many."""
+    low, high = getattr(job, name).low, getattr(job, name).high
+    for axis in range(3):
+        require(low[axis] < high[axis], f"{name}.high[{axis}]", f"{high[axis]:g} m",
+                f"more than {name}.low[{axis}] = {low[axis]:g} m")
+    return prod(ceil((high[axis] - low[axis]) / job.mesh.cell) for axis in range(3))
+
+
+def check_window(job: Job) -> None:
+    """The box is one, and a layer's records fit into memory."""
+    cells = check_box(job, "window")
+    require(cells <= MOST_RECORDED, "window", f"a box of {cells} cells",
+            f"smaller: at most {MOST_RECORDED} cells of {job.mesh.cell:g} m")
+    for layer in job.window.layers:
+        first, last = job.layers.start, job.layers.stop
+        require(first <= layer <= last, "window.layers", f"{layer}", f"among {first} to {last}")
 
 
 def check_solidification(job: Job) -> None:
     """The box is one, and its cells see the beam itself."""
-    low, high = job.solidification.low, job.solidification.high
-    for axis in range(3):
-        require(low[axis] < high[axis], f"solidification.high[{axis}]", f"{high[axis]:g} m",
-                f"more than solidification.low[{axis}] = {low[axis]:g} m")
+    check_box(job, "solidification")
     require(job.layers.group == 1, "layers.group", f"{job.layers.group}",
             "1 where [solidification] records: grouped layers do not resolve it")
 

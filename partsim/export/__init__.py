@@ -3,4 +3,5 @@
     points          histories of the probes
     layers          phase averages of each layer
     solidification  times, cooling rates and gradients at the liquidus, cell by cell
+    window          temperatures of a box over time
 """

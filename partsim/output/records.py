@@ -17,11 +17,14 @@ from partsim.ledger import TERMS
 from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.events import Events
 from partsim.output.history import History
+from partsim.output.points import box_points, centres_along
 from partsim.output.probes import Found, Probes
 from partsim.output.signals import Signals
 from partsim.output.solidification import NAME as PASSAGES
-from partsim.output.solidification import Solidification, cell_centres
+from partsim.output.solidification import Solidification
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
+from partsim.output.window import PATTERN as PARTS
+from partsim.output.window import Box, Window
 from partsim.parallel import first_rank_only, rank_print
 from partsim.wholefile import replace_text
 
@@ -41,8 +44,8 @@ COLUMNS = (
 WATCH = 200  # steps between looks at clock and signals, on which all ranks must agree
 SERIES = "fields.hdf.series"
 LARGEST_ERROR = 1e-6  # of the energy account, relative to the laser
-RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, "summary.json",
-           "log.jsonl")
+RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, PARTS,
+           "summary.json", "log.jsonl")
 LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
 
@@ -63,16 +66,26 @@ class Records:
         self.passages = None
         if build.job.solidification:
             self.passages = self.recorder()
+        self.window = None
+        if build.job.window:
+            self.window = Window(self.comm, self.folder, self.window_box())
         self.saved = perf_counter()
         self.located, self.probes_across = None, False
 
     def recorder(self) -> Solidification:
         """Watches the liquidus in the cells of the job's box."""
-        build, box = self.build, self.build.job.solidification
-        lattice = build.site.lattice
-        points = cell_centres(np.array(box.low), np.array(box.high), np.array(lattice.origin),
-                              lattice.cell)
-        return Solidification(self.comm, self.folder, points, build.material.liquidus)
+        points = box_points(*self.axes_of(self.build.job.solidification))
+        return Solidification(self.comm, self.folder, points, self.build.material.liquidus)
+
+    def window_box(self) -> Box:
+        """Where and when the job's window is read."""
+        window = self.build.job.window
+        return Box(*self.axes_of(window), window.every, window.layers)
+
+    def axes_of(self, box) -> list[np.ndarray]:
+        """m, coordinates along x, y, z of the centres of the finest cells in a box of the job."""
+        lattice = self.build.site.lattice
+        return centres_along(box.low, box.high, lattice.origin, lattice.cell)
 
     @property
     def tables(self) -> list[Probes | Solidification]:
@@ -119,6 +132,8 @@ class Records:
         cut_series(self.comm, self.folder / SERIES, time)
         for table in self.tables:
             table.resume(time)
+        if self.window:
+            self.window.resume(time, self.build.clock.ticks)
 
     def forget_later(self, checkpoint: Path) -> None:
         """Deletes the summary and the checkpoints after this one: the tables stop before them."""
@@ -136,6 +151,8 @@ class Records:
             self.probes_across = self.comm.allreduce(across, op=max)
         if self.passages:
             self.passages.locate(site.view(), self.temperatures, self.build.clock.time)
+        if self.window:
+            self.window.locate(site.view())
 
     def after_step(self, count: int) -> None:
         """What is due after a step inside a stretch, or `count` steps taken as one."""
@@ -144,6 +161,8 @@ class Records:
             self.sample()
         if self.passages:
             self.passages.sample(build.clock.time, self.temperatures(self.passages.found))
+        if self.window and self.window.due(build.clock.time, build.stretch.layer):
+            self.window.sample(build.clock.time, self.temperatures(self.window.found))
         middle = build.stretch.laser // 2
         if before < middle <= build.index and not build.stretch.final:
             if build.stretch.layer in self.output.mid_scan:
@@ -172,6 +191,7 @@ class Records:
         """What is due when a layer has cooled."""
         layer = self.build.stretch.layer
         self.row()
+        self.store_window()
         self.events.write("layer ended", **self.layer_told())
         if self.output.every_layers and layer % self.output.every_layers == 0:
             self.fields("cooled")
@@ -223,6 +243,11 @@ class Records:
         rows = np.arange(len(which))[:, None]
         shown = {name: values[name][rows, corners] for name in self.probes.fields}
         self.probes.sample(build.clock.time, self.located, shown)
+
+    def store_window(self) -> None:
+        """What the window has recorded, as a file."""
+        if self.window:
+            self.window.store(self.build.clock.ticks)
 
     def temperatures(self, found: Found) -> np.ndarray:
         """(m, 8) K, at the corners of the cells of points that are found."""
@@ -286,6 +311,7 @@ class Records:
         with build.timers("output"):
             for table in self.tables:
                 table.flush()
+            self.store_window()
             header, blocks = build.describe()
             header["events"] = self.events.count
             nodes, cells = build.site.node_blocks(), build.site.block_rows()

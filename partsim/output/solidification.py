@@ -18,15 +18,6 @@ NAME = "solidification_events.csv"
 COLUMNS = ("time", "x", "y", "z", "solidifies", "cooling_rate", "gx", "gy", "gz")
 
 
-def cell_centres(low: np.ndarray, high: np.ndarray, origin: np.ndarray, h: float) -> np.ndarray:
-    """(n, 3) m, centres of all lattice cells of edge h whose centre lies in a box, x fastest."""
-    first = np.ceil((low - origin) / h - 0.5 - 1e-6)
-    last = np.floor((high - origin) / h - 0.5 + 1e-6)
-    along = [origin[a] + h * (np.arange(first[a], last[a] + 1) + 0.5) for a in range(3)]
-    z, y, x = np.meshgrid(*along[::-1], indexing="ij")
-    return np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1)
-
-
 class Solidification:
     """Passages of the liquidus at points, as a table of COLUMNS in SI units.
 

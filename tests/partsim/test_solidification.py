@@ -9,14 +9,15 @@ from partsim.errors import UserError
 from partsim.export.solidification import EXACA, export_solidification, passages
 from partsim.jobcheck import check
 from partsim.output.checkpoint import latest
-from partsim.output.solidification import COLUMNS, NAME, Solidification, cell_centres
+from partsim.output.points import box_points, centres_along
+from partsim.output.solidification import COLUMNS, NAME, Solidification
 from partsim.part import material
 from tests.blocks import H, ORIGIN, share
 from tests.build_job import EXPLICIT, build_job, resume_build, run_build
 
 LIQUIDUS, GRADIENT, SPEED = 1600.0, np.array([-2e6, 1.03e6, -3.07e6]), 0.4
 BOX = ORIGIN + H * np.array([4, 4, 8]), ORIGIN + H * np.array([9, 7, 14])
-POINTS = cell_centres(*BOX, ORIGIN, H)
+POINTS = box_points(*centres_along(*BOX, ORIGIN, H))
 SHORT = {**EXPLICIT, "layers.stop": 2, "output.mid_scan": [], "output.checkpoint_layers": 1,
          "solidification.low": ["0.2 mm", "0.2 mm", "0 mm"],
          "solidification.high": ["0.6 mm", "0.6 mm", "0.1 mm"]}
