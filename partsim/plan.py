@@ -41,6 +41,17 @@ class Speeds(NamedTuple):
     cooling_phases: float
 
 
+class Costs(NamedTuple):
+    """What work costs on one mesh.
+
+    speeds   of the kernels
+    updates  of a node per base step, the mean over the mesh
+    """
+
+    speeds: Speeds
+    updates: float
+
+
 class Work(NamedTuple):
     """Steps of a layer, and what each node costs in it.
 
@@ -73,8 +84,9 @@ def plan(job: Job) -> dict[str, Any]:
     expected = estimate(job, material, effects)
     part = shape.load(job)
     stretches = [layer_stretch(job, part, layer) for layer in meshes["layer"].tolist()]
-    works = [work_of(stretch, job, material, speeds) for stretch in stretches]
-    final = work_of(final_stretch(job), job, material, speeds)
+    costs = [Costs(speeds, updates_per_step(job, material, each)) for each in meshes["shares"]]
+    works = [work_of(stretch, job, material, each) for stretch, each in zip(stretches, costs)]
+    final = work_of(final_stretch(job), job, material, costs[-1])
     return {
         "job": str(job.path),
         **cost(job, meshes, [*works, final]),
@@ -147,29 +159,32 @@ def height_rows(expected: Estimate) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def work_of(stretch: Stretch, job: Job, material: Material, speeds: Speeds) -> Work:
+def work_of(stretch: Stretch, job: Job, material: Material, costs: Costs) -> Work:
     """Steps and cost of a layer or of the final cooling."""
-    longest, ratio = longest_explicit_step(job, material), macro_ratio(job, material)
+    longest, (speeds, updates) = longest_explicit_step(job, material), costs
     dt = job.time.step * np.array(stretch.steps[stretch.laser:], float)
     long = dt[(dt > longest) | stretch.final]
     stages = sum(stage_count(each, longest) for each in long.tolist())
     base = stretch.laser + stretch.hold
-    explicit = base / ratio + len(stretch.steps) - len(long) - base
+    explicit = base * updates + len(stretch.steps) - len(long) - base
     substeps = float(np.ceil(dt / job.phase.largest_substep).sum())
-    substeps -= stretch.hold * (1 - 1 / ratio)
-    near = stretch.laser * (1 - 1 / ratio) * NEAR * job.mesh.block**3 * len(stretch.paths)
+    substeps -= stretch.hold * (1 - updates)
+    near = stretch.laser * (1 - updates) * NEAR * job.mesh.block**3 * len(stretch.paths)
     return Work(
         stretch.laser, len(dt), stages, job.time.step * sum(stretch.steps),
         speeds.thermal * (explicit + STAGE * stages),
-        speeds.laser_phases * stretch.laser / ratio + speeds.cooling_phases * substeps,
+        speeds.laser_phases * stretch.laser * updates + speeds.cooling_phases * substeps,
         (near * speeds.thermal, near * speeds.laser_phases),
     )
 
 
-def macro_ratio(job: Job, material: Material) -> int:
-    """Base steps that most of the finest blocks take as one."""
-    stable = int(longest_explicit_step(job, material) / job.time.step)
-    return 1 << max(min(largest_ratio(job), stable, INTERVAL), 1).bit_length() - 1
+def updates_per_step(job: Job, material: Material, shares: np.ndarray) -> float:
+    """Updates of a node per base step, the mean over cells of which shares (levels,) have 1, 2, 4,
+    ... times the finest edge; but for what is near the beams."""
+    stable = longest_explicit_step(job, material) / job.time.step
+    longest = np.minimum(largest_ratio(job), stable * 4.0 ** np.arange(len(shares)))
+    longest[0] = min(longest[0], INTERVAL)  # beams pass nearly all of the finest cells
+    return float(shares @ 0.5 ** np.floor(np.log2(np.maximum(longest, 1))))
 
 
 def measured_speeds(job: Job, material: Material) -> Speeds:

@@ -72,19 +72,23 @@ def count_nodes(leaves: Leaves, lattice: Lattice, layer: int) -> int:
 def layer_meshes(job: Job) -> dict[str, np.ndarray]:
     """Blocks, cells and nodes (layers,) from layers.start to layers.stop; collective.
 
-    Nodes are counted for five layers; in between, what they exceed the cells by is interpolated.
+    `shares` (layers, levels) of the cells that have 1, 2, 4, ... times the finest edge. Nodes are counted for five layers; in between, what they exceed the cells by is interpolated.
     """
     lattice, first, last = job_lattice(job), job.layers.start, job.layers.stop
     numbers = np.arange(first, last + 1)
     counted = np.unique([first, min(first + 7, last), (first + last) // 2,
                          last - (last - first) // 20, last])
-    blocks, cells, surplus = [], [], []
+    blocks, cells, surplus, shares = [], [], [], []
     for layer, leaves in enumerate(layer_leaves(job, lattice), start=1):
         if layer < first:
             continue
         blocks.append(len(leaves))
-        cells.append(int(leaves.active(lattice.top(layer)).sum()) * lattice.block**2)
+        active = leaves.active(lattice.top(layer))
+        cells.append(int(active.sum()) * lattice.block**2)
+        by_size = np.bincount(lattice.depth - leaves.level, active, lattice.depth + 1)
+        shares.append(by_size / by_size.sum())
         if layer in counted:
             surplus.append(count_nodes(leaves, lattice, layer) - cells[-1])
     nodes = cells + np.rint(np.interp(numbers, counted, surplus)).astype(int)
-    return {"layer": numbers, "blocks": np.array(blocks), "cells": np.array(cells), "nodes": nodes}
+    return {"layer": numbers, "blocks": np.array(blocks), "cells": np.array(cells), "nodes": nodes,
+            "shares": np.array(shares)}

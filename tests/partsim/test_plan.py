@@ -121,10 +121,20 @@ def test_cost_is_nodes_times_steps(comm, uncalibrated, ratio):
     assert [told[n] for n in ("ranks", "nodes")] == [comm.size, nodes[-1]]
 
 
+def test_larger_cells_take_longer_steps():
+    """Stable are 20 base steps of 10 us on 50 um, four times as many on twice the edge."""
+    shares = np.array([0.5, 0.25, 0.25])
+    for ratio, expected in ((1, 1.0), (8, 1 / 8), (64, 0.5 / 16 + 0.5 / 64),
+                            (1000, 0.5 / 16 + 0.25 / 64 + 0.25 / 256)):
+        job = job_with({"mesh.levels": 3, "time.ratio": ratio, "phase.largest_substep": "1 s"})
+        assert planning.updates_per_step(job, ALLOY, shares) == pytest.approx(expected)
+
+
 def test_long_steps_cost_stages():
     changes = {"layers.dwell": "60 ms", "time.step": "12 us", "time.largest_step": "12 ms"}
     job = job_with(changes | {"time.ratio": 1})
-    work = planning.work_of(planning.layer_stretch(job, shape.load(job), 1), job, ALLOY, SPEEDS)
+    stretch = planning.layer_stretch(job, shape.load(job), 1)
+    work = planning.work_of(stretch, job, ALLOY, planning.Costs(SPEEDS, 1.0))
     lengths = 12e-6 * np.array(cooling_steps(5000, 2000, 10, 1000))
     stable = 5e-5**2 * 4090 * 1130 / (2 * 28.6)
     long = lengths[lengths > 0.9 * stable]
