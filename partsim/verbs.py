@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from partsim import parallel
 from partsim.errors import UserError
-from partsim.units import Length, Power, Speed, Temperature, unit_of
+from partsim.units import Length, Power, Speed, Temperature, Time, unit_of
 
 Result = TypeVar("Result")
 
@@ -45,7 +45,8 @@ def quantity_of(option: str, text: str | None, symbol: str) -> float | None:
     """The SI value of an option such as --power "200 W"; UserError where it is none."""
     if text is None:
         return None
-    kind = {"W": Power, "m/s": Speed, "K": Temperature, "m": Length}[symbol]
+    kind = {"W": Power, "m/s": Speed, "K": Temperature, "m": Length,
+            "s": Time}[symbol]
     unit = unit_of(kind, kind.__metadata__)
     try:
         return unit.read(text if re.search("[A-Za-z]", text) else float(text))

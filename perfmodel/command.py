@@ -12,7 +12,7 @@ from partsim.errors import UserError
 from partsim.info import as_lines
 from partsim.job import load as load_job
 from partsim.trackjob import load as load_track
-from partsim.verbs import agreed, check_exists, check_folder, on_first_rank
+from partsim.verbs import agreed, check_exists, check_folder, on_first_rank, quantity_of
 from partsim.wholefile import replace_text
 from partsim.writable import make_writable
 
@@ -23,7 +23,8 @@ app = typer.Typer(
 )
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `kernels` has written.")]
 KERNELS, JOB, SECTIONS, MACHINE = "kernels.json", "job.json", "sections.json", "machine.toml"
-TRACKS = "tracks.json"
+TRACKS, SCALING = "tracks.json", "scaling.json"
+GIGA = 1e9
 
 
 @app.command("machine")
@@ -120,6 +121,58 @@ def stepping(
     on_first_rank(show, report)
     if json_file:
         on_first_rank(replace_text, json_file, json.dumps(report, indent=2) + "\n")
+
+
+@app.command()
+def scaling(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="Whose layers are scanned.")],
+    ranks: Annotated[list[int], typer.Option(min=1, help="To measure; may be given often.")] = [],
+    layer: Annotated[
+        list[int], typer.Option(min=1, help="May be given often. Default: first and last.")
+    ] = [],
+    steps: Annotated[int, typer.Option(min=1, help="Base steps that are timed.")] = 2048,
+    predict: Annotated[list[int], typer.Option(min=1, help="Ranks to predict.")] = [
+        40, 80, 160, 320, 1280
+    ],
+    latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of messages in predictions.")
+    ] = None,
+    bandwidth: Annotated[
+        float, typer.Option(metavar="GB/S", help="Of each rank, beside --latency.")
+    ] = 1.0,
+    weak: Annotated[bool, typer.Option(help="Also parts that grow with the ranks.")] = False,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path(
+        "scaling.out"
+    ),
+) -> None:
+    """Time layers on several rank counts, predict others; write scaling.json, .md, .png."""
+    checked = agreed(load_job, job)
+    comm = parallel.world()
+    layers = tuple(layer) or (checked.layers.start, checked.layers.stop)
+    for each in layers:
+        if each > checked.layers.count:
+            raise UserError(f"--layer {each}, but {job} has {checked.layers.count} layers")
+    counts = tuple(ranks) or tuple(sorted({1, comm.size}))
+    if max(counts) > comm.size:
+        raise UserError(f"--ranks {max(counts)}, but it runs on {comm.size}: start it with "
+                        f"mpirun -n {max(counts)}")
+    if checked.time.ratio == 1:
+        raise UserError(f"time.ratio = 1 in {job}, but it must be above 1 for multirate steps")
+    seconds = agreed(quantity_of, "--latency", latency, "s")
+    agreed(make_writable, output)
+    from perfmodel.predict import Link
+    from perfmodel.scaling import Question, check_steps, measure_scaling, measure_weak
+    from perfmodel.scalingreport import write_scaling
+
+    link = Link(seconds, GIGA * bandwidth) if seconds is not None else None
+    asked = Question(layers, counts, steps, tuple(predict), link)
+    agreed(check_steps, checked, asked)
+    study = measure_scaling(comm, checked, asked)
+    if weak:
+        study["weak"] = measure_weak(comm, checked, asked)
+    on_first_rank(replace_text, output / SCALING, json.dumps(study, indent=2) + "\n")
+    on_first_rank(write_scaling, output, study)
+    on_first_rank(show, study)
 
 
 @app.command()

@@ -72,7 +72,8 @@ def count_nodes(leaves: Leaves, lattice: Lattice, layer: int) -> int:
 def layer_meshes(job: Job) -> dict[str, np.ndarray]:
     """Blocks, cells and nodes (layers,) from layers.start to layers.stop; collective.
 
-    `shares` (layers, levels) of the cells that have 1, 2, 4, ... times the finest edge. Nodes are counted for five layers; in between, what they exceed the cells by is interpolated.
+    `shares` (layers, levels) are those of the cells that have 1, 2, 4, ... times the finest edge.
+    Nodes are counted for five layers; in between, what they exceed the cells by is interpolated.
     """
     lattice, first, last = job_lattice(job), job.layers.start, job.layers.stop
     numbers = np.arange(first, last + 1)
