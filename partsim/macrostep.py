@@ -80,7 +80,7 @@ class MacroStep:
 
     def __init__(self, multirate: Multirate, phases: BlockPhases, scheme: str, timers: Timers):
         heat = multirate.heat
-        self.multirate, self.timers, self.halo = multirate, timers, heat.mesh.halo
+        self.multirate, self.timers = multirate, timers
         self.phases = None
         if scheme != "off":
             options, dt = phases.options, multirate.dt
@@ -109,12 +109,12 @@ class MacroStep:
         """The steps between two choices of levels; the fixed points not found."""
         multi, failed, first = self.multirate, 0, 0
         count = multi.residual.shape[0]
-        partners = [multi.partners(level) for level in range(count)]
+        shares = [multi.shares(level) for level in range(count)]
         for number in range(multi.interval):
             high = highest_level(since + number, count)
-            if any(partners[: high + 1]):
+            if any(shares[: high + 1]):
                 failed += self.alone(state, (since, first, number))
-                failed += self.shared(state, since + number, number, partners[: high + 1])
+                failed += self.shared(state, since + number, number)
                 first = number + 1
         return failed + self.alone(state, (since, first, multi.interval))
 
@@ -133,21 +133,19 @@ class MacroStep:
         multi.book(peak, lost)
         return failed
 
-    def shared(self, state: tuple[np.ndarray, np.ndarray], time: int, number: int,
-               partners: list[list[int]]) -> int:
-        """Step `number` of the interval, `time` after a sync, in which the blocks of each level
-        share nodes with the `partners`."""
-        multi, high, lost = self.multirate, len(partners) - 1, np.zeros((1, 2))
+    def shared(self, state: tuple[np.ndarray, np.ndarray], time: int, number: int) -> int:
+        """Step `number` of the interval, `time` base steps after a sync, with neighbours."""
+        multi, count, lost = self.multirate, self.multirate.residual.shape[0], np.zeros((1, 2))
         law, table, room, work = self.tools
-        source = (beam_of(multi.beams, number), multi.dark)
+        high, source = highest_level(time, count), (beam_of(multi.beams, number), multi.dark)
         with self.timers("thermal"):
             peak = fire(state, multi.residual, multi.field, multi.heat.conduction, source,
                         multi.levels, high, table, work)
             with self.timers("halo"):
-                for level, ranks in enumerate(partners):
-                    self.halo.sum(multi.residual[level], ranks)
+                for level in range(high + 1):
+                    multi.exchange(level)
             settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time, high,
                    law, table, room, lost[0])
         multi.book(peak, lost)
         with self.timers("phase"):
-            return move_phases(state, multi.levels, time + 1, multi.residual.shape[0], self.phases)
+            return move_phases(state, multi.levels, time + 1, count, self.phases)

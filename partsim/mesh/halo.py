@@ -2,12 +2,25 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from mpi4py import MPI
 
 from .local import max_shared, sum_shared
 from .nodes import Sharing
+
+
+PART = 3  # tag of messages of a part
+
+
+def among(values: np.ndarray, where: np.ndarray, sorter: np.ndarray) -> np.ndarray:
+    """Places in `where`, sorted by `sorter`, of those of `values` that are there."""
+    if not len(where):
+        return np.zeros(0, np.int64)
+    place = np.searchsorted(where, values, sorter=sorter)
+    place = sorter[np.minimum(place, len(where) - 1)]
+    return place[where[place] == values]
 
 
 class Channel:
@@ -35,6 +48,19 @@ class Channel:
             request.Free()
 
 
+class Part(NamedTuple):
+    """Some of the shared nodes: what a sum at them takes.
+
+    nodes, slot_first, slots  as in Sharing
+    messages  (rank, slots to send, slots to fill) of each neighbour that is concerned
+    """
+
+    nodes: np.ndarray
+    slot_first: np.ndarray
+    slots: np.ndarray
+    messages: list[tuple[int, np.ndarray, np.ndarray]]
+
+
 class Halo:
     """Sums, maxima and copies over the nodes that several ranks keep."""
 
@@ -45,6 +71,7 @@ class Halo:
         self._slots = Channel(comm, sharing.ranks, slots, 1)
         self._nodes = Channel(comm, sharing.ranks, nodes, 2)
         self.everyone = range(len(sharing.ranks))
+        self._sorters = [np.argsort(slots, kind="stable") for slots in sharing.send_slots]
 
     def _collect(self, contributions: np.ndarray, which: Sequence[int]) -> None:
         sharing, channel = self.sharing, self._slots
@@ -66,6 +93,43 @@ class Halo:
             return
         self._collect(contributions, which)
         sum_shared(contributions, self.sharing.slot_first, self.sharing.slots, self.sharing.nodes)
+
+    def part(self, nodes: np.ndarray) -> Part:
+        """The shared ones among the surface nodes (k,), which may come more than once.
+
+        All ranks that share a node must have it in the part or none of them.
+        """
+        sharing, end = self.sharing, len(self.sharing.nodes)
+        if not end:
+            return Part(sharing.nodes, sharing.slot_first, sharing.slots, [])
+        nodes = np.unique(nodes)
+        place = np.minimum(np.searchsorted(sharing.nodes, nodes), end - 1)
+        place = place[sharing.nodes[place] == nodes]
+        low, count = sharing.slot_first[place], np.diff(sharing.slot_first)[place]
+        first = np.r_[0, np.cumsum(count)]
+        slots = sharing.slots[np.repeat(low - first[:-1], count) + np.arange(first[-1])]
+        messages = []
+        for rank, send, sorter, ends in zip(
+            sharing.ranks, sharing.send_slots, self._sorters, sharing.receive
+        ):
+            fill = np.sort(slots[(slots >= ends[0]) & (slots < ends[1])])
+            sent = send[np.sort(among(slots, send, sorter))]
+            if len(sent) or len(fill):
+                messages.append((rank, sent, fill))
+        return Part(sharing.nodes[place], first, slots, messages)
+
+    def sum_part(self, contributions: np.ndarray, part: Part) -> None:
+        """`sum` at the nodes of a part, where alone something has been added."""
+        received = [np.empty(len(fill)) for _, _, fill in part.messages]
+        requests = [self.comm.Irecv(into, rank, PART)
+                    for (rank, _, _), into in zip(part.messages, received) if len(into)]
+        sent = [contributions[send] for _, send, _ in part.messages]
+        requests += [self.comm.Isend(out, rank, PART)
+                     for (rank, _, _), out in zip(part.messages, sent) if len(out)]
+        MPI.Request.Waitall(requests)
+        for (_, _, fill), into in zip(part.messages, received):
+            contributions[fill] = into
+        sum_shared(contributions, part.slot_first, part.slots, part.nodes)
 
     def max(self, contributions: np.ndarray) -> None:
         """Every shared node gets the largest of its slots, on every rank."""

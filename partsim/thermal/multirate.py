@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from ..ledger import Ledger
+from ..mesh.halo import Part
 from .content import rewarm, walk
 from .heat import Heat
 from .kernels import sweep_block
@@ -58,6 +59,7 @@ class Multirate:
     levels  of the blocks and nodes now
     peak    K, highest temperature so far of a block under the beam
     limit   (n,) the highest level that each leaf may have; level (n,) that of all leaves now
+    parts   of the halo, for the blocks of each level that is faster than the slowest near a beam
     dark    a source of nothing
     updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
     """
@@ -84,6 +86,7 @@ class Multirate:
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
+        self.parts: list[Part] = []
         nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
         self.dark = empty_beam(nowhere, 1, (0, 0))
         self.beams = empty_beams(nowhere, 1, (0, 0), self.interval)
@@ -112,7 +115,39 @@ class Multirate:
         quick = foreign < self.limit[nodes.foreign_block]
         relevel(self.levels, self.slowest, nodes.tables, level[mesh.own],
                 (nodes.foreign_node[quick], foreign[quick]))
+        if nodes.sharing.ranks:
+            fast = self.interval.bit_length() - 1
+            quick = foreign < fast
+            beside = nodes.foreign_node[quick], foreign[quick]
+            self.parts = [self.part(each, beside) for each in range(fast)]
         self.load(start)
+
+    def part(self, level: int, beside: tuple[np.ndarray, np.ndarray]) -> Part:
+        """The shared nodes that blocks of a level touch.
+
+        beside  own nodes that faster blocks of other ranks touch, once for each, and their levels
+        """
+        mesh, (node, of_node) = self.heat.mesh, beside
+        tables, waste = mesh.nodes.tables, mesh.nodes.n_surface
+        touched = [node[of_node == level]]
+        for block in np.flatnonzero(self.levels.block == level):
+            entries = slice(tables.surface_first[block], tables.surface_first[block + 1])
+            real = tables.surface_slot[entries] != waste
+            touched.append(tables.surface_node[entries][real])
+        return mesh.halo.part(np.concatenate(touched))
+
+    def shares(self, level: int) -> bool:
+        """Whether blocks of this level share nodes with other ranks."""
+        if level < len(self.parts):
+            return bool(self.parts[level].messages)
+        return bool(self.partners(level))
+
+    def exchange(self, level: int) -> None:
+        """Sums what the blocks of a level have added to the nodes they share."""
+        if level < len(self.parts):
+            self.heat.mesh.halo.sum_part(self.residual[level], self.parts[level])
+        else:
+            self.heat.mesh.halo.sum(self.residual[level], self.partners(level))
 
     def partners(self, level: int) -> list[int]:
         """Places in Sharing.ranks of those with whom blocks of this level share nodes."""

@@ -170,6 +170,25 @@ def test_slots_are_left_empty_by_a_sum(mesh):
     assert (contributions[mesh.nodes.n_surface + 1 :] == 0).all()
 
 
+def test_a_part_of_the_halo_sums_like_the_whole_bit_for_bit(mesh):
+    """Two blocks add to their nodes; all ranks that touch these are told which blocks they are."""
+    nodes = mesh.nodes
+    chosen = np.zeros(len(mesh.leaves), bool)
+    chosen[len(chosen) // mesh.comm.size - 1 : len(chosen) // mesh.comm.size + 1] = True
+    whole, touched = np.zeros(nodes.n_slots), [nodes.foreign_node[chosen[nodes.foreign_block]]]
+    random, tables = np.random.default_rng(mesh.comm.rank), nodes.tables
+    for block in np.flatnonzero(chosen[mesh.own]):
+        entries = slice(*tables.surface_first[block : block + 2])
+        real = tables.surface_slot[entries] != nodes.n_surface
+        np.add.at(whole, tables.surface_slot[entries][real], random.random(real.sum()))
+        touched.append(tables.surface_node[entries][real])
+    some = whole.copy()
+    mesh.halo.sum(whole)
+    mesh.halo.sum_part(some, mesh.halo.part(np.concatenate(touched)))
+    np.testing.assert_array_equal(some, whole)
+    assert mesh.comm.allreduce(float(np.abs(whole).sum())) > 0
+
+
 def test_ghosts_get_the_values_of_their_owners(mesh):
     vector = nodal(mesh, lambda points: noise(points, 9))
     expected, ghosts = vector.copy(), slice(mesh.nodes.n_ghost)
