@@ -77,12 +77,13 @@ def longest_explicit_step(job: Job, material: HeatProperties) -> float:
 
 
 def largest_ratio(job: Job) -> int:
-    """Base steps that a part of the mesh may take as one, whatever is stable.
+    """Base steps, a power of two, that a part of the mesh may take as one, whatever is stable.
 
     Parts step apart only where nothing is recorded in between, and phases divide no step.
     """
     longest = 1 if job.solidification else job.time.ratio
-    return max(min(longest, int(job.phase.largest_substep / job.time.step)), 1)
+    longest = max(min(longest, int(job.phase.largest_substep / job.time.step)), 1)
+    return 1 << longest.bit_length() - 1
 
 
 def cells_estimate(job: Job) -> float:
@@ -227,7 +228,7 @@ def check_box(job: Job, name: str) -> int:
 
 
 def check_window(job: Job) -> None:
-    """The box is one, and a layer's records fit into memory."""
+    """The box is one and not too large, the layers are simulated."""
     cells = check_box(job, "window")
     require(cells <= MOST_RECORDED, "window", f"a box of {cells} cells",
             f"smaller: at most {MOST_RECORDED} cells of {job.mesh.cell:g} m")

@@ -101,11 +101,11 @@ class MacroStep:
         for since in range(0, multirate.length, multirate.interval):
             with self.timers("thermal"):
                 multirate.begin(start + since, since)
-            failed += self.interval((temperature, former), since)
+            failed += self.take_interval((temperature, former), since)
         if failed:
             raise ArithmeticError(f"{failed} phase states did not converge")
 
-    def interval(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
+    def take_interval(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
         """The steps between two choices of levels; the fixed points not found."""
         multi, failed, first = self.multirate, 0, 0
         count = multi.residual.shape[0]

@@ -140,10 +140,13 @@ class Site:
 
     def adapted(self, leaves: Leaves, layer: int) -> Leaves:
         """Old leaves and a new row, refined and merged as the history fields ask."""
-        old = self.mesh
-        finer, coarser = adapt.wishes(old, self.state, HISTORY_FIELDS, self.job.mesh)
+        old, inputs = self.mesh, self.job.mesh
+        if inputs.coarsen != "never":
+            deep = adapt.deep_blocks(old.leaves, old.top, inputs.surface_band)
+            adapt.extend_history(old, self.state, HISTORY_FIELDS, deep)
+        finer, coarser = adapt.wishes(old, self.state, HISTORY_FIELDS, inputs)
         wishes = carried(old.leaves, finer, leaves), carried(old.leaves, coarser, leaves)
-        return growth.adapted(leaves, self.lattice, layer, self.job.mesh.fine_band, wishes)
+        return growth.adapted(leaves, self.lattice, layer, inputs.fine_band, wishes)
 
     def move_to(self, mesh: Mesh) -> None:
         """Brings the fields to a new mesh and books what the enthalpy does."""

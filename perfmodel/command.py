@@ -161,12 +161,12 @@ def scaling(
     seconds = agreed(quantity_of, "--latency", latency, "s")
     agreed(make_writable, output)
     from perfmodel.predict import Link
-    from perfmodel.scaling import Question, check_steps, measure_scaling, measure_weak
+    from perfmodel.scaling import Question, check_question, measure_scaling, measure_weak
     from perfmodel.scalingreport import write_scaling
 
     link = Link(seconds, GIGA * bandwidth) if seconds is not None else None
     asked = Question(layers, counts, steps, tuple(predict), link)
-    agreed(check_steps, checked, asked)
+    agreed(check_question, checked, asked, weak)
     study = measure_scaling(comm, checked, asked)
     if weak:
         study["weak"] = measure_weak(comm, checked, asked)

@@ -38,11 +38,6 @@ class Layout(NamedTuple):
     work: np.ndarray
     levels: np.ndarray
 
-    @classmethod
-    def of(cls, levels: np.ndarray, work: np.ndarray) -> "Layout":
-        """From levels (m, n) int8 and work (n,)."""
-        return cls(np.asarray(work, float), np.asarray(levels, int))
-
 
 class Costs(NamedTuple):
     """Seconds per work: of blocks of level 0 and of all others; whether blocks have levels."""

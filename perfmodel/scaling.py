@@ -51,7 +51,7 @@ def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]
         for ranks in sorted({1, *asked.ranks}):
             measured[ranks] = on_ranks(
                 comm, range(ranks), lambda those: time_layer(those, job, layer, asked.steps))
-        layout = Layout.of(measured[1].pop("levels"), measured[1].pop("work"))
+        layout = Layout(measured[1].pop("work"), measured[1].pop("levels").astype(int))
         rows += [{"layer": layer, "ranks": ranks, "scheme": scheme} | found[scheme]
                  for ranks, found in measured.items() for scheme in SCHEMES]
         leaves = measured[1].pop("leaves")
@@ -69,12 +69,7 @@ def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]
 
 
 def measure_weak(comm: MPI.Comm, job: Job, asked: Question) -> list[dict[str, Any]]:
-    """n parts' width on n ranks, beside one on one; collective.
-
-    Raises UserError for a part that is no box.
-    """
-    if job.part.shape != "box":
-        raise UserError(f'part.shape = "{job.part.shape}", but weak scaling needs a "box"')
+    """n parts' width on n ranks, beside one on one; collective."""
     rows = []
     for layer in asked.layers:
         for ranks in sorted({1, *asked.ranks}):
@@ -84,9 +79,8 @@ def measure_weak(comm: MPI.Comm, job: Job, asked: Question) -> list[dict[str, An
             rows += [{"layer": layer, "ranks": ranks, "scheme": scheme} | found[scheme]
                      for scheme in SCHEMES]
     for row in rows:
-        first = next(other for other in rows if other["ranks"] == 1
-                     and (other["layer"], other["scheme"]) == (row["layer"], row["scheme"]))
-        row["efficiency"] = first["seconds_per_step"] / row["seconds_per_step"]
+        one = find(rows, row | {"ranks": 1})["seconds_per_step"]
+        row["efficiency"] = one / row["seconds_per_step"]
     return rows
 
 
@@ -116,7 +110,7 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     levels  (m, n) of the blocks at the beginning of macro steps, work (n,) and leaves of the mesh
     """
     build = before_layer(job, layer, layer, comm)
-    length, scan = macro_length(job), build.stretch.laser
+    length, scan = largest_ratio(job), build.stretch.laser
     build.index = min(scan // 2, scan - needed_steps(job, steps)) // length * length
     found: dict[str, Any] = {"work": work_of(build), "leaves": build.site.mesh.leaves}
     levels: list[np.ndarray] = []
@@ -128,8 +122,11 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     return found
 
 
-def check_steps(job: Job, asked: Question) -> None:
-    """Raises UserError where a layer's scan has fewer steps than are taken."""
+def check_question(job: Job, asked: Question, weak: bool) -> None:
+    """Raises UserError where a layer's scan has fewer steps than are taken, or where a part is to
+    grow with the ranks that is no box."""
+    if weak and job.part.shape != "box":
+        raise UserError(f'part.shape = "{job.part.shape}", but --weak needs a "box"')
     needed, part = needed_steps(job, asked.steps), shape.load(job)
     for layer in asked.layers:
         scan = layer_stretch(job, part, layer).laser
@@ -140,13 +137,8 @@ def check_steps(job: Job, asked: Question) -> None:
 
 def needed_steps(job: Job, steps: int) -> int:
     """Base steps that both schemes take to time so many."""
-    length = macro_length(job)
+    length = largest_ratio(job)
     return (WARM_UP + max(steps // length, 1)) * length + WARM_UP + max(steps // ONE_RATE, 1)
-
-
-def macro_length(job: Job) -> int:
-    """Base steps of a macro step in the midst of a scan."""
-    return 1 << largest_ratio(job).bit_length() - 1
 
 
 def work_of(build: Build) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from partsim import parallel
 from partsim.job import Job
 from partsim.mesh import growth
-from partsim.mesh.adapt import deep_blocks
+from partsim.mesh.adapt import merge_once
 from partsim.mesh.forest import Leaves
 from partsim.mesh.lattice import Lattice, make_lattice
 from partsim.mesh.nodes import number_nodes
@@ -51,8 +51,7 @@ def layer_leaves(job: Job, lattice: Lattice) -> Iterator[Leaves]:
             top = lattice.top(layer - 1)
             complete = grown.active(top) == lattice.block
             coarser = complete & ~touches_shell(grown, lattice, width)
-            once = deep_blocks(grown, top, job.mesh.surface_band) & (grown.level == lattice.depth)
-            coarser |= complete & once
+            coarser |= complete & merge_once(grown, top, job.mesh.surface_band)
             coarser &= job.mesh.coarsen != "never"
             wishes = np.zeros(len(grown), bool), coarser
             grown = growth.adapted(grown, lattice, layer, band, wishes)

@@ -154,6 +154,11 @@ def deep_blocks(leaves, top: int, band: int) -> np.ndarray:
     return leaves.corner[:, 2] + leaves.edge <= top - band
 
 
+def merge_once(leaves, top: int, band: int) -> np.ndarray:
+    """(n,) whether blocks merge whatever the r_c in them: finest ones below the surface band."""
+    return deep_blocks(leaves, top, band) & (leaves.level == leaves.depth)
+
+
 def extend_history(mesh, state: dict[str, np.ndarray], names: list[str], deep: np.ndarray) -> None:
     """Continues the history fields into the powder beside the part, in the leaves `deep` (n,).
 
@@ -187,8 +192,6 @@ def wishes(
     """
     leaves, lattice = mesh.leaves, mesh.lattice
     deep = deep_blocks(leaves, mesh.top, inputs.surface_band)
-    if inputs.coarsen != "never":
-        extend_history(mesh, state, names, deep)
     values = np.stack([mesh.to_blocks(state[name]) for name in names])
     errors = np.zeros((4, mesh.n_blocks))
     block_errors(values, state["consolidated"], lattice.block, errors)
@@ -198,7 +201,7 @@ def wishes(
     finer &= complete & ~kept_coarse(leaves, lattice, deep)
     if inputs.coarsen == "never":
         return np.zeros_like(finer), np.zeros_like(finer)
-    once = deep & (leaves.level == lattice.depth)
+    once = merge_once(leaves, mesh.top, inputs.surface_band)
     measure = np.maximum(spread if inputs.coarsen == "equal" else interpolant,
                          np.where(once, 0.0, jump))
     mergeable = (measure <= inputs.coarsen_tolerance) & (parents <= inputs.refine_tolerance)

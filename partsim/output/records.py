@@ -163,6 +163,8 @@ class Records:
             self.passages.sample(build.clock.time, self.temperatures(self.passages.found))
         if self.window and self.window.due(build.clock.time, build.stretch.layer):
             self.window.sample(build.clock.time, self.temperatures(self.window.found))
+            if self.window.full:
+                self.store_window()
         middle = build.stretch.laser // 2
         if before < middle <= build.index and not build.stretch.final:
             if build.stretch.layer in self.output.mid_scan:

@@ -1,7 +1,8 @@
 """Temperatures in all finest cells of a box over time, for models that start from a history.
 
-Samples wait on the ranks until `store`, which writes those of a layer, or since the last
-checkpoint, as one file: whole or absent, so that a killed run loses none that it would not repeat.
+Samples wait on the ranks until `store`, which writes those of a layer, since the last checkpoint, or
+since they were too many, as one file: whole or absent, so that a killed run loses none that it
+would not repeat.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from partsim.parallel import first_rank_only
 from partsim.wholefile import write_whole
 
 PATTERN = "window_*.h5"
+MOST_WAITING = 1 << 24  # temperatures, until a part is due
 SLIVER = 1e-6  # of the interval: steps are not multiples of it to the last bit
 
 
@@ -64,6 +66,11 @@ class Window:
         values = (corners * self.found.place.weights).sum(axis=1)
         self._waiting.append((time, self.found.probe, values))
         self.taken = self._number(time)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that it should be stored; the same on all ranks."""
+        return len(self._waiting) * len(self.points) >= MOST_WAITING
 
     def store(self, ticks: int) -> None:
         """Writes what waits as the part of this time in base steps; collective, UserError."""

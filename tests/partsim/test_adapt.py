@@ -99,6 +99,9 @@ class History:
         self.powder = mesh.leaves.corner[:, 2] + mesh.leaves.edge <= 16
 
     def wishes(self, **changes):
+        """What is asked for after the history has been continued where cells may merge."""
+        deep = adapt.deep_blocks(self.mesh.leaves, self.mesh.top, inputs(**changes).surface_band)
+        adapt.extend_history(self.mesh, self.state, NAMES, deep)
         return adapt.wishes(self.mesh, self.state, NAMES, inputs(**changes))
 
 

@@ -9,6 +9,7 @@ from partsim.errors import UserError
 from partsim.export.points import read_table
 from partsim.export.window import export_window
 from partsim.jobcheck import check
+from partsim.output import window as recording
 from partsim.output.points import centres_along
 from partsim.output.window import PATTERN, Box, Window
 from partsim.part import material
@@ -62,6 +63,21 @@ def test_samples_are_due_at_multiples_of_the_interval(comm, shared_tmp):
             taken.append(step)
     assert taken == [1, 4, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37]
     assert not window.due(20e-3, 1) and window.due(20e-3, 3)
+
+
+def test_what_waits_is_bounded(comm, shared_tmp, monkeypatch):
+    monkeypatch.setattr(recording, "MOST_WAITING", 240)  # two samples of 120 points
+    window = Window(comm, shared_tmp, Box(*AXES, 1e-3, ()))
+    window.locate(share(comm))
+    found = []
+    for step in range(1, 5):
+        window.sample(1e-3 * step, np.zeros((len(window.found.probe), 8)))
+        found.append(window.full)
+        if window.full:
+            window.store(step)
+    assert found == [False, True, False, True]
+    comm.Barrier()
+    assert len(list(shared_tmp.glob(PATTERN))) == 2
 
 
 @pytest.fixture(scope="module")

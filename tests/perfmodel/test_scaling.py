@@ -20,7 +20,7 @@ SHORT = {"scan.hatch": "0.08 mm", "layers.dwell": "0.3 ms"}
 
 def test_one_rate_is_work_and_messages():
     """Two blocks for each of two ranks, 25 nodes between them."""
-    layout = Layout.of(np.zeros((1, 4)), np.array([1.0, 1.0, 3.0, 1.0]))
+    layout = Layout(np.array([1.0, 1.0, 3.0, 1.0]), np.zeros((1, 4), int))
     part = Partition(np.array([0, 0, 1, 1]), 2, *border(2))
     costs = Costs(1e-3, 1e-3, False)
     told = predicted_seconds(layout, part, costs, Link(1e-4, 2e6))
@@ -42,7 +42,7 @@ def test_partition_is_that_of_a_run():
 
 def test_multirate_counts_each_block_at_its_level():
     """Levels 0, 1, 2, 2 of unit work, hot blocks at twice the cost, two ranks of two blocks."""
-    layout = Layout.of(np.array([[0, 1, 2, 2]]), np.ones(4))
+    layout = Layout(np.ones(4), np.array([[0, 1, 2, 2]]))
     costs = Costs(2e-3, 1e-3, True)
     part = Partition(np.array([0, 0, 1, 1]), 2, *border(2))
     told = predicted_seconds(layout, part, costs, Link(1e-4, np.inf))
@@ -55,7 +55,7 @@ def test_multirate_counts_each_block_at_its_level():
 
 
 def test_costs_are_those_of_one_rank():
-    layout = Layout.of(np.array([[0, 1, 2, 2], [1, 0, 2, 2]]), np.array([1.0, 1.0, 2.0, 2.0]))
+    layout = Layout(np.array([1.0, 1.0, 2.0, 2.0]), np.array([[0, 1, 2, 2], [1, 0, 2, 2]]))
     costs = Costs.fitted(layout, 9e-3, 6e-3, True)
     assert costs.other == pytest.approx(1e-3)
     assert costs.hot == pytest.approx(9e-3 - 1e-3 * (0.5 + 1.0))
@@ -102,3 +102,9 @@ def test_study_of_a_small_job(comm, shared_tmp):
 def test_wrong_questions(words, line):
     with pytest.raises(UserError, match=line):
         execute(["scaling", "jobs/cube_small.toml", *words], "perfmodel", app)
+
+
+def test_weak_scaling_of_a_surface_is_refused_before_any_work():
+    words = ["scaling", "jobs/cantilever_slice.toml", "--layer", "1", "--weak"]
+    with pytest.raises(UserError, match='part.shape = "surface", but --weak needs a "box"'):
+        execute(words, "perfmodel", app)
