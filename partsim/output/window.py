@@ -1,7 +1,7 @@
 """Temperatures in all finest cells of a box over time, for models that start from a history.
 
-Samples wait on the ranks until `store`, which writes those of a layer, since the last checkpoint, or
-since they were too many, as one file: whole or absent, so that a killed run loses none that it
+Samples wait on the ranks until `store`, which writes those of a layer, since the last checkpoint,
+or since they were too many, as one file: whole or absent, so that a killed run loses none that it
 would not repeat.
 """
 
