@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from partsim.errors import UserError
+from partsim.schema import require
 from partsim.writable import check_report, make_writable
 
 app = typer.Typer(
@@ -231,6 +232,41 @@ def sample(
         raise UserError('--condition "150 W, 0.8 m/s" is missing, or --job JOB')
     make_writable(output)
     run.sample(model, Order(np.stack(asked), count, seed, sampler, steps, batch), output)
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Crops file or folder of them.")],
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="What is judged by it.")],
+    output: Output,
+    train: Annotated[
+        Path | None, typer.Option(metavar="FILES", help="Crops trained with: are there copies?")
+    ] = None,
+    features: Annotated[
+        str, typer.Option(metavar="NAME", help="efficientnet-lite0, inception or none.")
+    ] = "efficientnet-lite0",
+    dimensions: Annotated[
+        int, typer.Option(min=1, help="Principal axes of the features that are compared.")
+    ] = 32,
+    pairs: Annotated[
+        int, typer.Option(min=20, help="Of crops whose histograms are compared.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Compare the grains of two domains: report.md, report.json and pictures in DIR."""
+    from gensim.data.crops import files_in
+    from gensim.evaluate.compare import Choices
+    from gensim.evaluate.run import NO_FEATURES, Order, fulfil
+
+    known = ("efficientnet-lite0", "inception", NO_FEATURES)
+    require(features in known, "--features", features, ", ".join(known))
+    if features != NO_FEATURES:
+        learning("evaluate.features")
+    make_writable(output)
+    order = Order(files_in(truth), files_in(other), files_in(train) if train else [], features,
+                  dimensions, Choices(pairs, seed))
+    fulfil(order, output)
+    print(f"wrote {output / 'report.md'}")
 
 
 def begin(

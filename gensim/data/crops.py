@@ -11,6 +11,7 @@
 """
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import h5py
 import numpy as np
 
 from partsim.crops.cropfile import FORMAT, SECTIONS
+from partsim.crops.ipf import ipf
 from partsim.crops.splits import SPLITS
 from partsim.errors import UserError
 
@@ -134,10 +136,25 @@ class CropFile:
                 break
         return Palette(number, colours)
 
+    @cached_property
+    def ipf(self) -> np.ndarray:
+        """(m, 3) uint8, the colours of the orientations in an inverse pole figure of the build."""
+        return ipf(self._read("orientations", ()))
+
     def rows(self, name: str, which: np.ndarray) -> np.ndarray:
         """The maps `images` or `grains` of the rows `which`, in any order, doubles included."""
         unique, back = np.unique(which, return_inverse=True)
         return self._read(name, unique)[back]
+
+
+def files_in(path: Path) -> list[Path]:
+    """The crops files of a folder, or the one file; UserError where there is none."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.h5"))
+    if not found:
+        raise UserError(f"{path} has no crops file (.h5)")
+    return found
 
 
 def write_crops(path: Path, data: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:

@@ -90,6 +90,10 @@ class CropSet:
         """The orientations in the file of a crop, if few."""
         return self.files[self._file_of(np.array([crop]))[0]].palette
 
+    def ipf(self, crop: int) -> np.ndarray:
+        """(m, 3) uint8, the colours of all orientations in the file of a crop."""
+        return self.files[self._file_of(np.array([crop]))[0]].ipf
+
     def _file_of(self, which: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.starts, which, side="right") - 1
 

@@ -1,0 +1,46 @@
+"""The channel that every domain goes through: grains shown in 20 colours, and read from them.
+
+What is compared are never the grains that a simulation knows, but those seen in an image: sampled
+images have no others. So crops whose grains are known are drawn anew in the colours of Xie et al.,
+Engineering with Computers 42, 63 (2026), Table 1, such that no two grains that touch are alike.
+"""
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from gensim.data.sets import CropSet
+from partsim.crops import palette
+
+READABLE = 20.5  # grey levels from a colour: half of what parts the two that are most alike
+
+
+def shown(crops: CropSet, which: np.ndarray) -> np.ndarray:
+    """(k, h, h, 3) uint8, the crops `which` in the 20 colours; as they are where no grain is known.
+    """
+    images = crops.images(which)
+    for row, crop in enumerate(which):
+        grains = crops.grains(np.array([crop]))[0]
+        if (grains >= 0).all():
+            images[row] = palette.colours()[palette.recolour(grains, crops.ipf(crop))]
+    return images
+
+
+def read(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, h, w) numbers of the nearest colours, and the share (n,) of pixels that are unreadable.
+
+    A pixel farther than READABLE from all colours takes the number of the nearest readable one.
+    """
+    distance, numbers = cKDTree(palette.colours().astype(float)).query(images.astype(float))
+    unreadable = distance > READABLE
+    for row in np.flatnonzero(unreadable.any(axis=(1, 2)) & ~unreadable.all(axis=(1, 2))):
+        place = ndimage.distance_transform_edt(
+            unreadable[row], return_distances=False, return_indices=True
+        )
+        numbers[row] = numbers[row][tuple(place)]
+    return numbers, unreadable.mean(axis=(1, 2))
+
+
+def drawn(numbers: np.ndarray) -> np.ndarray:
+    """(n, h, w, 3) uint8 images of numbers (n, h, w) of colours."""
+    return palette.colours()[numbers]

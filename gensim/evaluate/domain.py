@@ -1,0 +1,69 @@
+"""One of the two domains that are compared: some crops, seen through the channel and measured."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gensim.data.sets import CropSet
+from gensim.evaluate import channel
+from gensim.evaluate.groups import groups
+from gensim.evaluate.measure import SPREAD, Measured, measured
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The crops `which` of a set; k is their number.
+
+    labels      (k, h, w)  numbers of the colours read from their images
+    unreadable  (k,)       share of the pixels whose colour is none of the 20
+    """
+
+    crops: CropSet
+    which: np.ndarray
+    labels: np.ndarray
+    unreadable: np.ndarray
+
+    @classmethod
+    def of(cls, crops: CropSet, which: np.ndarray | None = None) -> "Domain":
+        """The domain of some crops, by default of all."""
+        which = np.arange(len(crops)) if which is None else np.asarray(which)
+        return cls(crops, which, *channel.read(channel.shown(crops, which)))
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The measures of the crops as they are read from images."""
+        return measured(self.labels, self.crops.pixel_size, self.crops.section)
+
+    @cached_property
+    def conditions(self) -> np.ndarray:
+        """(k, 3) power in W, speed in m/s, initial temperature in K; NaN where unknown."""
+        return self.crops.conditions[self.which]
+
+    @property
+    def images(self) -> np.ndarray:
+        """(k, h, h, 3) uint8, what is read, in the 20 colours."""
+        return channel.drawn(self.labels)
+
+    def groups(self, part: np.ndarray) -> np.ndarray:
+        """Numbers of the independent groups of the crops `part`, see groups."""
+        return groups(self.crops, self.which[part])
+
+    def bias(self) -> dict[str, float] | None:
+        """What the channel changes: mean of each measure over that of the true grains, minus 1.
+
+        None where the grains of no crop are known.
+        """
+        grains = self.crops.grains(self.which)
+        known = np.flatnonzero((grains >= 0).all(axis=(1, 2)))
+        if len(known) == 0:
+            return None
+        true = measured(grains[known], self.crops.pixel_size, self.crops.section)
+        every = np.arange(len(known))
+        bias = {name: float(self.measured.pooled(name, known).mean()
+                            / true.pooled(name, every).mean() - 1) for name in SPREAD}
+        turned = self.measured.inclination(known) - true.inclination(every)
+        return bias | {"inclination_degrees": (turned + 90) % 180 - 90}

@@ -1,0 +1,58 @@
+"""Which crops are independent, and what that leaves open of a mean."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gensim.data.sets import CropSet
+
+RESAMPLED = 1000
+COVERED = (2.5, 97.5)  # percentiles of an interval
+
+
+def groups(crops: CropSet, which: np.ndarray) -> np.ndarray:
+    """(k,) a number for each of some crops; those of different numbers are independent.
+
+    Slices of one run are nearly equal, so that a run is one group. A crop without a position was
+    drawn from a model and is a group of its own. Where all come from one run, as of a measured map,
+    blocks as wide as a crop along its position are the groups.
+    """
+    columns = {name: crops.columns[name][which] for name in ("domain", "case", "run", "position")}
+    position = columns["position"].astype(float)
+    specimen = np.stack([np.unique(columns[name], return_inverse=True)[1]
+                         for name in ("domain", "case", "run")], axis=1)
+    block = np.zeros(len(which), np.int64)
+    if len(np.unique(specimen, axis=0)) == 1:
+        side = crops.size * crops.pixel_size
+        block = np.floor(np.nan_to_num(position) / side).astype(np.int64)
+    alone = np.where(np.isnan(position), np.arange(1, len(which) + 1), 0)
+    rows = np.column_stack([specimen, block, alone])
+    return np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+
+
+def interval(
+    group: np.ndarray, statistic: Callable[[np.ndarray], float], chance: np.random.Generator,
+    repeats: int = RESAMPLED,
+) -> tuple[float, float] | None:
+    """Bootstrap interval (95 %) of a statistic of crops whose groups (n,) are drawn anew.
+
+    statistic  of the numbers of the crops, doubles included
+
+    None where there is one group only, which says nothing about others.
+    """
+    members = [np.flatnonzero(group == number) for number in np.unique(group)]
+    if len(members) < 2:
+        return None
+    draws = chance.integers(len(members), size=(repeats, len(members)))
+    found = [statistic(np.concatenate([members[i] for i in draw])) for draw in draws]
+    low, high = np.nanpercentile(found, COVERED)
+    return float(low), float(high)
+
+
+def halves(group: np.ndarray, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+    """The crops of two random halves of the groups; None where there is one group only."""
+    distinct = chance.permutation(np.unique(group))
+    if len(distinct) < 2:
+        return None
+    first = np.isin(group, distinct[: len(distinct) // 2])
+    return np.flatnonzero(first), np.flatnonzero(~first)

@@ -1,0 +1,111 @@
+"""The verb `gensim evaluate`: two domains compared, as JSON, Markdown and pictures."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gensim.data.sets import CropSet
+from gensim.evaluate import copies, frechet, report
+from gensim.evaluate.compare import Choices, compared
+from gensim.evaluate.domain import Domain
+from gensim.evaluate.figures import draw_histograms, draw_overlays, draw_sheets
+from gensim.evaluate.groups import halves
+from partsim.errors import UserError
+
+NO_FEATURES = "none"
+FLOORS = 5  # random halves of the truth whose Frechet distance is averaged
+
+
+class Order(NamedTuple):
+    """What is compared, and how.
+
+    truth, other, train  crops files; train: those a model was trained with, none: no search for
+                         copies, and the projection of the features is fitted on the truth
+    features             of features.NETWORKS, or "none"
+    dimensions           that the features are projected on before a Frechet distance
+    """
+
+    truth: list[Path]
+    other: list[Path]
+    train: list[Path]
+    features: str
+    dimensions: int
+    choices: Choices
+
+
+def fulfil(order: Order, folder: Path) -> dict[str, Any]:
+    """Writes report.json, report.md and the pictures; returns the table."""
+    sets = [CropSet(paths) for paths in (order.truth, order.other)]
+    train = CropSet(order.train) if order.train else None
+    check_alike(*sets, *([train] if train else []))
+    truth, other = (Domain.of(crops) for crops in sets)
+    table = {"files": {"truth": list(map(str, order.truth)), "other": list(map(str, order.other))},
+             "section": truth.crops.section, "pixel_size": truth.crops.pixel_size}
+    table |= compared(truth, other, order.choices)
+    known = Domain.of(train) if train else None
+    if known is not None:
+        table["copies"] = copied(truth, other, known)
+    if order.features != NO_FEATURES:
+        table["features"] = apart(truth, other, known, order)
+    draw_sheets(truth, other, folder / "sheet.png")
+    draw_histograms(truth, other, folder / "histograms.png")
+    draw_overlays(truth, other, folder / "overlays.png")
+    (folder / "report.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(report.text(table), encoding="utf-8")
+    return table
+
+
+def check_alike(first: CropSet, *others: CropSet) -> None:
+    """UserError where sets of crops cannot be compared."""
+    for other in others:
+        for name in ("section", "size", "pixel_size"):
+            a, b = getattr(first, name), getattr(other, name)
+            if a != b and not (name == "pixel_size" and abs(a / b - 1) < 1e-6):
+                raise UserError(f"{other.files[0].path} has {name} = {b}, but "
+                                f"{first.files[0].path} has {a}: they cannot be compared")
+
+
+def copied(truth: Domain, other: Domain, known: Domain) -> dict[str, Any]:
+    """Distances to the nearest crop trained with, see copies: their median and least."""
+    mirrored = truth.crops.section == "cross"
+    found = {name: copies.nearest(domain.labels, known.labels, mirrored)
+             for name, domain in (("truth", truth), ("other", other))}
+    return {name: {"median": float(np.median(values)), "least": float(values.min())}
+            for name, values in found.items()}
+
+
+def apart(truth: Domain, other: Domain, known: Domain | None, order: Order) -> dict[str, Any]:
+    """Frechet and kernel distances of the features, and those of halves of the truth.
+
+    Of one specimen there is no distance: its crops are no sample of what the process makes.
+    """
+    from gensim.evaluate.features import NAMES, features
+
+    domains = [truth, other] + ([known] if known else [])
+    a, b, *fitted = features(order.features, [domain.images for domain in domains])
+    projection = frechet.Projection.of(fitted[0] if fitted else a, order.dimensions)
+    table: dict[str, Any] = {
+        "name": NAMES[order.features], "dimensions": projection.axes.shape[1],
+        "variance_kept": projection.share, "fitted_on": "train" if fitted else "truth",
+        "images": [len(a), len(b)], "kernel": frechet.kernel_distance(a, b),
+    }
+    group = truth.groups(np.arange(len(truth)))
+    if len(specimens(truth)) < 2:
+        return table | {"refused": "the truth is one specimen"}
+    a, b = projection(a), projection(b)
+    try:
+        table["frechet"] = frechet.frechet(a, b)
+        chance = np.random.default_rng(order.choices.seed)
+        cuts = [halves(group, chance) for _ in range(FLOORS)]
+        table["floor"] = float(np.mean([frechet.frechet(a[one], a[two]) for one, two in cuts]))
+    except UserError as problem:
+        table["refused"] = str(problem)
+    return table
+
+
+def specimens(domain: Domain) -> set[tuple]:
+    """(domain, case, run) of all its crops."""
+    columns = (domain.crops.columns[name][domain.which] for name in ("domain", "case", "run"))
+    return set(zip(*(column.tolist() for column in columns), strict=True))
