@@ -36,10 +36,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a ru
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
 What = Annotated[
-    Literal["points", "layers", "solidification", "window"],
+    Literal["points", "layers", "solidification", "window", "arrivals"],
     typer.Argument(help="points: histories of the probes; layers: phase means of each layer; "
                    "solidification: times, cooling rates and gradients at the liquidus; "
-                   "window: temperatures of a box."),
+                   "window: temperatures of a box; arrivals: temperatures before the beam comes."),
 ]
 Share = Annotated[float | None, typer.Option(metavar="X", help="Fraction at the first time.")]
 Place = Annotated[str | None, typer.Option(metavar="LENGTH", help="Default: the middle.")]
@@ -246,6 +246,7 @@ def export(run_folder: RunFolder, what: What, output: Output = None) -> None:
 
 def export_of(what: str) -> Callable[[Path, Path], object]:
     """What writes the points, or the layers at the end, of a run into a folder."""
+    from partsim.export.arrivals import export_arrivals
     from partsim.export.layers import export_layers
     from partsim.export.points import export_points
     from partsim.export.solidification import export_solidification
@@ -258,6 +259,7 @@ def export_of(what: str) -> Callable[[Path, Path], object]:
         "solidification": lambda run, folder: export_solidification(
             run, folder / "solidification.csv"),
         "window": lambda run, folder: export_window(run, folder / "window.h5"),
+        "arrivals": lambda run, folder: export_arrivals(run, folder / "arrivals_layers.csv"),
     }[what]
 
 

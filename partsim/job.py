@@ -252,6 +252,15 @@ class WindowBox(Section):
     layers: tuple[Count, ...] = Field((), description="layers in which is recorded, none: all")
 
 
+class ArrivalGrid(Section):
+    """How warm the part is before the beam comes is recorded on a grid over each layer."""
+
+    spacing: Length = Field(5e-4, gt=0, description="of the grid")
+    reach: Length | None = Field(
+        None, gt=0, description="of the beam when it counts as come; default: 5 laser.radius"
+    )
+
+
 class Inputs(Section):
     """The tables of a job file."""
 
@@ -270,6 +279,7 @@ class Inputs(Section):
     probes: tuple[Probe, ...] = ()
     solidification: SolidificationBox | None = None
     window: WindowBox | None = None
+    arrivals: ArrivalGrid | None = None
 
 
 class Job(Inputs):
@@ -298,6 +308,7 @@ def parse(text: str, path: Path | str) -> Job:
         "material": _one_material(inputs.material),
         "scan": _filled_scan(inputs),
         "layers": _filled(inputs.layers, **_layer_range(inputs.layers, part.size[2])),
+        "arrivals": inputs.arrivals and _filled(inputs.arrivals, reach=5 * inputs.laser.radius),
         "mesh": _filled(
             inputs.mesh,
             cell=inputs.layers.thickness,

@@ -216,6 +216,8 @@ def check_output(job: Job) -> None:
         check_solidification(job)
     if job.window is not None:
         check_window(job)
+    if job.arrivals is not None:
+        check_arrivals(job)
 
 
 def check_box(job: Job, name: str) -> int:
@@ -235,6 +237,15 @@ def check_window(job: Job) -> None:
     for layer in job.window.layers:
         first, last = job.layers.start, job.layers.stop
         require(first <= layer <= last, "window.layers", f"{layer}", f"among {first} to {last}")
+
+
+def check_arrivals(job: Job) -> None:
+    """The grid is not too fine, and the beam itself comes to its places."""
+    x, y = (ceil(edge / job.arrivals.spacing) for edge in job.part.size[:2])
+    require(x * y <= MOST_RECORDED, "arrivals.spacing", f"{job.arrivals.spacing:g} m",
+            f"more: at most {MOST_RECORDED} places")
+    require(job.layers.group == 1, "layers.group", f"{job.layers.group}",
+            "1 where [arrivals] records: grouped layers have other beams")
 
 
 def check_solidification(job: Job) -> None:

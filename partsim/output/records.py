@@ -14,6 +14,9 @@ import numpy as np
 from partsim import __version__
 from partsim.errors import Interrupted
 from partsim.ledger import TERMS
+from partsim.jobcheck import largest_ratio
+from partsim.output.arrivals import NAME as ARRIVALS
+from partsim.output.arrivals import ArrivalTable, Places, grid
 from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.events import Events
 from partsim.output.history import History
@@ -26,6 +29,7 @@ from partsim.output.snapshot import append_series, cut_series, write_snapshot
 from partsim.output.window import PATTERN as PARTS
 from partsim.output.window import Box, Window
 from partsim.parallel import first_rank_only, rank_print
+from partsim.part.arrival import arrivals
 from partsim.wholefile import replace_text
 
 STAGES = ("thermal", "phase", "halo", "growth", "output")
@@ -44,8 +48,8 @@ COLUMNS = (
 WATCH = 200  # steps between looks at clock and signals, on which all ranks must agree
 SERIES = "fields.hdf.series"
 LARGEST_ERROR = 1e-6  # of the energy account, relative to the laser
-RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, PARTS,
-           "summary.json", "log.jsonl")
+RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, ARRIVALS,
+           PARTS, "summary.json", "log.jsonl")
 LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
 
@@ -69,6 +73,10 @@ class Records:
         self.window = None
         if build.job.window:
             self.window = Window(self.comm, self.folder, self.window_box())
+        self.arrivals = None
+        if build.job.arrivals:
+            ahead = build.clock.base * largest_ratio(build.job)
+            self.arrivals = ArrivalTable(self.comm, self.folder, ahead)
         self.saved = perf_counter()
         self.located, self.probes_across = None, False
 
@@ -88,9 +96,9 @@ class Records:
         return centres_along(box.low, box.high, lattice.origin, lattice.cell)
 
     @property
-    def tables(self) -> list[Probes | Solidification]:
+    def tables(self) -> list[Probes | Solidification | ArrivalTable]:
         """What waits for the next row of the history."""
-        return [table for table in (self.probes, self.passages) if table]
+        return [table for table in (self.probes, self.passages, self.arrivals) if table]
 
     def start(self) -> None:
         """Begins empty tables; what a former run left in the folder is gone."""
@@ -132,6 +140,8 @@ class Records:
         cut_series(self.comm, self.folder / SERIES, time)
         for table in self.tables:
             table.resume(time)
+        if self.arrivals and self.build.index == 0:  # what is read as a layer begins is read again
+            self.arrivals.resume(np.nextafter(time, 0.0))
         if self.window:
             self.window.resume(time, self.build.clock.ticks)
 
@@ -153,6 +163,30 @@ class Records:
             self.passages.locate(site.view(), self.temperatures, self.build.clock.time)
         if self.window:
             self.window.locate(site.view())
+        if self.arrivals:
+            self.arrivals.enter(self.places(), self.scanned)
+            self.arrivals.locate(site.view())
+
+    @property
+    def scanned(self) -> float:
+        """s since the scan of the layer began, by the steps that are done."""
+        return self.build.index * self.build.clock.base
+
+    def places(self) -> Places:
+        """Where the beam comes to in the layer at hand."""
+        build, job = self.build, self.build.job
+        layer, thickness = build.stretch.layer, job.layers.thickness
+        flat = grid(np.array(job.part.size), job.arrivals.spacing)
+        inside = build.part.inside(np.c_[flat, np.full(len(flat), (layer - 0.5) * thickness)])
+        flat = flat[inside]
+        points = np.c_[flat, np.full(len(flat), (layer - 1) * thickness)]
+        return Places(layer, points, arrivals(build.stretch.paths, flat, job.arrivals.reach))
+
+    def await_beam(self) -> None:
+        """Reads where the next step could bring the beam near."""
+        if self.arrivals and self.arrivals.due(self.scanned):
+            corners = self.temperatures(self.arrivals.found)
+            self.arrivals.sample(self.build.clock.time, self.scanned, corners)
 
     def after_step(self, count: int) -> None:
         """What is due after a step inside a stretch, or `count` steps taken as one."""
@@ -165,6 +199,7 @@ class Records:
             self.window.sample(build.clock.time, self.temperatures(self.window.found))
             if self.window.full:
                 self.store_window()
+        self.await_beam()
         middle = build.stretch.laser // 2
         if before < middle <= build.index and not build.stretch.final:
             if build.stretch.layer in self.output.mid_scan:
@@ -214,6 +249,7 @@ class Records:
         if build.index == 0:
             told = {"layer": build.stretch.layer, "final": build.stretch.final}
             told |= {"time": build.clock.time, "steps": len(build.stretch.steps)}
+            self.await_beam()
             self.events.write("layer begun", **told, nodes=build.site.mesh.total_nodes)
 
     def layer_told(self) -> dict[str, object]:
