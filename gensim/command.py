@@ -269,6 +269,21 @@ def evaluate(
     print(f"wrote {output / 'report.md'}")
 
 
+@app.command()
+def study(
+    plan: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="See jobs/learning/.")],
+    output: Output,
+) -> None:
+    """Train, sample and judge every method of a study on held-out conditions; goes on if stopped.
+
+    Exit status: 0 finished, report.md and study.json written; 2 a mistake; 3 stopped by a signal,
+    the state written: the same command goes on.
+    """
+    run = learning("study.run")
+    make_writable(output)
+    run.fulfil(plan, output)
+
+
 def begin(
     verb: str, files: list[Path], output: Path, words: list[str] | None, stop: int | None,
     **origin: Any,

@@ -33,6 +33,10 @@ class Domain:
     def __len__(self) -> int:
         return len(self.which)
 
+    def some(self, part: np.ndarray) -> "Domain":
+        """The domain of the crops `part` (numbers from 0 to k - 1) alone."""
+        return Domain(self.crops, self.which[part], self.labels[part], self.unreadable[part])
+
     @cached_property
     def measured(self) -> Measured:
         """The measures of the crops as they are read from images."""
@@ -63,7 +67,7 @@ class Domain:
             return None
         true = measured(grains[known], self.crops.pixel_size, self.crops.section)
         every = np.arange(len(known))
-        bias = {name: float(self.measured.pooled(name, known).mean()
-                            / true.pooled(name, every).mean() - 1) for name in SPREAD}
+        bias = {name: self.measured.mean(name, known) / true.mean(name, every) - 1
+                for name in SPREAD}
         turned = self.measured.inclination(known) - true.inclination(every)
         return bias | {"inclination_degrees": (turned + 90) % 180 - 90}

@@ -38,13 +38,15 @@ def interval(
 
     statistic  of the numbers of the crops, doubles included
 
-    None where there is one group only, which says nothing about others.
+    None where there is one group only, which says nothing about others, or nothing was measured.
     """
     members = [np.flatnonzero(group == number) for number in np.unique(group)]
     if len(members) < 2:
         return None
     draws = chance.integers(len(members), size=(repeats, len(members)))
     found = [statistic(np.concatenate([members[i] for i in draw])) for draw in draws]
+    if not np.isfinite(found).any():
+        return None
     low, high = np.nanpercentile(found, COVERED)
     return float(low), float(high)
 

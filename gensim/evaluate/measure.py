@@ -52,6 +52,11 @@ class Measured(NamedTuple):
         """The values of SPREAD of some crops together."""
         return np.concatenate([self.values[name][crop] for crop in which] or [np.zeros(0)])
 
+    def mean(self, name: str, which: np.ndarray) -> float:
+        """Of all values of some crops; NaN where they have none."""
+        values = self.pooled(name, which)
+        return float(values.mean()) if len(values) else float("nan")
+
 
 def measured(labels: np.ndarray, pixel_size: float, section: str) -> Measured:
     """The measures of crops from their labels (n, h, w)."""

@@ -16,6 +16,7 @@ from partsim.errors import UserError
 
 NO_FEATURES = "none"
 FLOORS = 5  # random halves of the truth whose Frechet distance is averaged
+FLOOR_SEED = 0
 
 
 class Order(NamedTuple):
@@ -48,7 +49,7 @@ def fulfil(order: Order, folder: Path) -> dict[str, Any]:
     if known is not None:
         table["copies"] = copied(truth, other, known)
     if order.features != NO_FEATURES:
-        table["features"] = apart(truth, other, known, order)
+        table["features"] = apart(truth, other, known, order.features, order.dimensions)
     draw_sheets(truth, other, folder / "sheet.png")
     draw_histograms(truth, other, folder / "histograms.png")
     draw_overlays(truth, other, folder / "overlays.png")
@@ -76,18 +77,22 @@ def copied(truth: Domain, other: Domain, known: Domain) -> dict[str, Any]:
             for name, values in found.items()}
 
 
-def apart(truth: Domain, other: Domain, known: Domain | None, order: Order) -> dict[str, Any]:
-    """Frechet and kernel distances of the features, and those of halves of the truth.
+def apart(
+    truth: Domain, other: Domain, known: Domain | None, name: str, dimensions: int
+) -> dict[str, Any]:
+    """Frechet and kernel distances of the features `name`, and those of halves of the truth.
+
+    known  whose principal axes the features are projected on, None: those of the truth
 
     Of one specimen there is no distance: its crops are no sample of what the process makes.
     """
     from gensim.evaluate.features import NAMES, features
 
     domains = [truth, other] + ([known] if known else [])
-    a, b, *fitted = features(order.features, [domain.images for domain in domains])
-    projection = frechet.Projection.of(fitted[0] if fitted else a, order.dimensions)
+    a, b, *fitted = features(name, [domain.images for domain in domains])
+    projection = frechet.Projection.of(fitted[0] if fitted else a, dimensions)
     table: dict[str, Any] = {
-        "name": NAMES[order.features], "dimensions": projection.axes.shape[1],
+        "name": NAMES[name], "dimensions": projection.axes.shape[1],
         "variance_kept": projection.share, "fitted_on": "train" if fitted else "truth",
         "images": [len(a), len(b)], "kernel": frechet.kernel_distance(a, b),
     }
@@ -97,7 +102,7 @@ def apart(truth: Domain, other: Domain, known: Domain | None, order: Order) -> d
     a, b = projection(a), projection(b)
     try:
         table["frechet"] = frechet.frechet(a, b)
-        chance = np.random.default_rng(order.choices.seed)
+        chance = np.random.default_rng(FLOOR_SEED)
         cuts = [halves(group, chance) for _ in range(FLOORS)]
         table["floor"] = float(np.mean([frechet.frechet(a[one], a[two]) for one, two in cuts]))
     except UserError as problem:

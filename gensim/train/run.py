@@ -7,6 +7,7 @@ from gensim.model.folder import CARD
 from gensim.ranks import Ranks, joined
 from gensim.train.loop import STATE, Training
 from gensim.train.plan import Plan, read_plan, write_plan
+from partsim.writable import make_writable
 
 
 def begin(plan: Plan, folder: Path, stop: int | None = None) -> None:
@@ -29,6 +30,30 @@ def resume(folder: Path, stop: int | None = None) -> None:
         training = Training(plan, crops, ranks, folder)
         ranks.together(training.restore)
         _run(training, ranks, stop)
+
+
+def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:
+    """Trains as planned on ranks that are joined; the least validation loss.
+
+    A state of the same plan that an earlier call left in the folder is gone on from.
+    """
+    crops = ranks.together(lambda: CropSet(plan.files))
+    training = Training(plan, crops, ranks, folder)
+    if ranks.gathered(_stopped(plan, folder))[0]:
+        ranks.together(training.restore)
+    else:
+        ranks.on_first(lambda: _begin(plan, folder))
+    training.run(None)
+    return training.best
+
+
+def _stopped(plan: Plan, folder: Path) -> bool:
+    return (folder / STATE).exists() and read_plan(folder) == plan
+
+
+def _begin(plan: Plan, folder: Path) -> None:
+    make_writable(folder)
+    _clear(plan, folder)
 
 
 def _clear(plan: Plan, folder: Path) -> None:

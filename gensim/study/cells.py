@@ -1,0 +1,71 @@
+"""The trainings of a study: which there are, and which learning rate each method takes."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from gensim.study.plan import StudyPlan
+
+ALL = 0  # cases of the experiment: every one that teaches
+
+
+class Cell(NamedTuple):
+    """One refining training.
+
+    truth  weight of the true noise; distillation alone uses it
+    cases  how many cases of the experiment teach, ALL for every one
+    """
+
+    method: str
+    rate: float
+    seed: int
+    truth: float
+    cases: int = ALL
+
+    @property
+    def name(self) -> str:
+        """Of its folder and its JSON file."""
+        parts = [self.method, f"rate{self.rate:g}", f"seed{self.seed}"]
+        parts += [f"truth{self.truth:g}"] * (self.method == "distill")
+        parts += [f"cases{self.cases}"] * (self.cases != ALL)
+        return "_".join(parts)
+
+
+def searched(plan: StudyPlan) -> list[Cell]:
+    """Every method with every learning rate, and the first seed."""
+    return [Cell(method, rate, plan.seeds[0], plan.truth[0])
+            for method in plan.methods for rate in plan.learning_rates]
+
+
+def best_rates(plan: StudyPlan, loss_of: Callable[[Cell], float]) -> dict[str, float]:
+    """method -> the learning rate with the least validation loss."""
+    cells = searched(plan)
+    return {
+        method: min((cell for cell in cells if cell.method == method), key=loss_of).rate
+        for method in plan.methods
+    }
+
+
+def compared(plan: StudyPlan, rates: dict[str, float]) -> list[Cell]:
+    """All cells whose results are reported: every seed, then the sweeps, at the best rates."""
+    main = [Cell(method, rates[method], seed, plan.truth[0])
+            for method in plan.methods for seed in plan.seeds]
+    sweep = [Cell("distill", rates["distill"], seed, truth)
+             for truth in plan.truth[1:] for seed in plan.seeds if "distill" in rates]
+    fewer = [Cell(method, rates[method], seed, plan.truth[0], cases)
+             for cases in plan.cases for method in plan.methods for seed in plan.seeds]
+    return [*main, *sweep, *fewer]
+
+
+def grouped(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Cells that differ in their seed only, by what they have in common."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(label(cell), []).append(cell)
+    return found
+
+
+def label(cell: Cell) -> str:
+    """A row of the report, whatever the seed: such as `finetune, 4 cases`."""
+    text = cell.method
+    text += f" {cell.truth:g}" * (cell.method == "distill")
+    return text + f", {cell.cases} cases" * (cell.cases != ALL)

@@ -1,0 +1,51 @@
+"""The file of a study."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from partsim.errors import UserError
+from partsim.schema import Section, parse_toml, read_text, require, validate
+
+METHODS = ("baseline", "finetune", "distill")
+Method = Literal["baseline", "finetune", "distill"]
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class StudyPlan(Section):
+    """Folders are relative to the file; images count those seen in training."""
+
+    simulation: str = Field(description="folder of the crops that teach first")
+    experiment: str = Field(description="folder of the crops that refine, validate and test")
+    network: str = Field("small", description="see gensim info")
+    pretrain_images: Positive = Field(description="seen by the model of the simulation")
+    images: Positive = Field(description="seen by every other model: equal steps for all methods")
+    learning_rates: tuple[Rate, ...] = Field((1e-4,), min_length=1, description="tried by each "
+                                             "method with the first seed; validation decides")
+    methods: tuple[Method, ...] = Field(METHODS, min_length=1)
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="of the refining trainings")
+    truth: tuple[Share, ...] = Field((0.8,), min_length=1, description="weights of the true noise "
+                                     "in distillation; the first one is compared with the others")
+    cases: tuple[Positive, ...] = Field((), description="fewer cases of the experiment that teach, "
+                                        "each number for all methods")
+    samples: Positive = Field(52, description="images of each condition")
+    sampler: Literal["ddim", "dpm", "paper"] = "ddim"
+    features: Literal["efficientnet-lite0", "inception", "none"] = "efficientnet-lite0"
+    dimensions: Positive = Field(32, description="of the projected features")
+    settings: dict[str, Any] = Field({}, description="other settings of all trainings")
+
+
+def load(path: Path) -> StudyPlan:
+    """The study in a file; UserError names the first mistake in one line."""
+    where = f"study {path}"
+    plan = validate(StudyPlan, parse_toml(read_text(path, "study"), where), f"{where}: ")
+    for name in ("seeds", "learning_rates", "truth", "methods", "cases"):
+        values = getattr(plan, name)
+        if len(set(values)) < len(values):
+            raise UserError(f"{where}: {name} = {list(values)}, but it must be different values")
+    taken = {"images", "learning_rate", "seed", "truth"} & set(plan.settings)
+    require(not taken, f"{where}: settings", ", ".join(sorted(taken)), "what the study leaves open")
+    return plan

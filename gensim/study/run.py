@@ -1,0 +1,222 @@
+"""Conducts a study: trains, samples and judges cell by cell, and goes on where it was stopped."""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensim.data.crops import files_in
+from gensim.data.sets import CropSet
+from gensim.evaluate.compare import Choices, Part
+from gensim.evaluate.domain import Domain
+from gensim.evaluate.run import NO_FEATURES, apart
+from gensim.model.folder import load as load_model
+from gensim.ranks import Ranks, joined
+from gensim.sample.draw import Order, drawn, write_samples
+from gensim.study import cells, tables
+from gensim.study.cells import ALL, Cell
+from gensim.study.judge import Truth, judged
+from gensim.study.plan import StudyPlan, load
+from gensim.train.loop import STATE
+from gensim.train.plan import Plan, Settings
+from gensim.train.run import trained
+from partsim.errors import UserError
+from partsim.wholefile import replace_text
+
+PRETRAINED = "pretrained"
+NEVER = 1_000_000  # validations: early stopping would give the methods unequal steps
+WITHOUT_TRAINING = ("simulation", "nearest condition")
+
+
+def fulfil(path: Path, folder: Path) -> None:
+    """Does what is left to do of the study in `path`, then writes its report."""
+    plan = load(path)
+    with joined() as ranks:
+        study = Study(plan, path.parent, folder, ranks)
+        ranks.together(study.check)
+        study.conduct()
+
+
+class Study:
+    """A study, its crops and the folder of its results.
+
+    `folder` holds pretrained/, one folder and one JSON file a cell, study.json and report.md.
+    """
+
+    def __init__(self, plan: StudyPlan, base: Path, folder: Path, ranks: Ranks) -> None:
+        self.plan, self.folder, self.ranks = plan, folder, ranks
+        self.base = base
+
+    @cached_property
+    def files(self) -> dict[str, list[Path]]:
+        """The crops files of both domains; of the experiment those that teach come first."""
+        simulation, experiment = (files_in(self.base / getattr(self.plan, name))
+                                  for name in ("simulation", "experiment"))
+        return {"simulation": simulation, "experiment": experiment}
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The experiment, all its crops."""
+        return Truth.of(Domain.of(CropSet(self.files["experiment"])))
+
+    @cached_property
+    def simulation(self) -> Domain:
+        """The simulation, all its crops."""
+        return Domain.of(CropSet(self.files["simulation"]))
+
+    @cached_property
+    def teaching(self) -> list[Path]:
+        """The files of the experiment of which some crop teaches."""
+        return [path for path in self.files["experiment"]
+                if (CropSet([path]).columns["split"] == "train").any()]
+
+    def check(self) -> None:
+        """UserError where the crops cannot answer what the study asks."""
+        for name, paths in self.files.items():
+            if not (CropSet(paths).columns["split"] == "validation").any():
+                raise UserError(f"{self.plan.model_fields[name].description}, {paths[0].parent}: "
+                                "no crop validates")
+        if not self.truth.held_out.any():
+            raise UserError(f"{self.files['experiment'][0].parent} has no held-out condition")
+        for count in self.plan.cases:
+            if count >= len(self.teaching):
+                raise UserError(f"cases = {count}, but it must be fewer than the "
+                                f"{len(self.teaching)} cases that teach")
+
+    def conduct(self) -> None:
+        """All cells, then the report."""
+        self.reference()
+        self.pretrain()
+        for cell in cells.searched(self.plan):
+            self.done(cell)
+        rates = cells.best_rates(self.plan, lambda cell: self.done(cell)["validation_loss"])
+        chosen = cells.compared(self.plan, rates)
+        results = {cell: self.done(cell) for cell in chosen}
+        self.ranks.on_first(lambda: tables.write(self.folder, self.plan, rates, results,
+                                                 self.stored("without_training")))
+
+    def stored(self, name: str) -> dict[str, Any]:
+        """The JSON of this name in the folder."""
+        return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+
+    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The JSON of this name; made on rank 0 if it is not there."""
+        path = self.folder / f"{name}.json"
+
+        def write() -> None:
+            if not path.exists():
+                replace_text(path, json.dumps(make(), indent=1) + "\n")
+
+        self.ranks.on_first(write)
+        return self.stored(name)
+
+    def reference(self) -> None:
+        """The rows that need no training."""
+        self.once("without_training", lambda: {
+            name: self.judgement(*made)
+            for name, made in zip(WITHOUT_TRAINING, (self.simulated(), self.nearest()))
+        })
+
+    def pretrain(self) -> None:
+        """The model that the simulation teaches."""
+        settings = self.settings(self.plan.pretrain_images, {})
+        plan = Plan(verb="pretrain", files=tuple(self.files["simulation"]),
+                    network=self.plan.network, settings=settings)
+        self.train(plan, self.folder / PRETRAINED)
+
+    def settings(self, images: int, own: dict[str, Any]) -> Settings:
+        """The settings of a training: those of the study, its own, and no early stop."""
+        return Settings(**({"patience": NEVER} | self.plan.settings | own | {"images": images}))
+
+    def train(self, plan: Plan, folder: Path) -> float:
+        """Trains unless it is done; the least validation loss."""
+        known = self.once_done(folder)
+        if known is None:
+            known = trained(plan, folder, self.ranks)
+            text = json.dumps({"validation_loss": known})
+            self.ranks.on_first(lambda: replace_text(folder / "done.json", text))
+            self.ranks.on_first(lambda: (folder / STATE).unlink(missing_ok=True))
+        return known
+
+    def once_done(self, folder: Path) -> float | None:
+        """The validation loss of a training that is done, else None."""
+        path = folder / "done.json"
+        found = json.loads(path.read_text())["validation_loss"] if path.exists() else None
+        return self.ranks.gathered(found)[0]
+
+    def done(self, cell: Cell) -> dict[str, Any]:
+        """The result of a cell, trained and sampled if it is not there yet; collective."""
+        if not self.ranks.gathered((self.folder / f"{cell.name}.json").exists())[0]:
+            loss = self.train(self.plan_of(cell), self.folder / cell.name)
+            images, order = self.sample(cell)
+            return self.once(cell.name, lambda: self.result(cell, loss, images, order))
+        return self.stored(cell.name)
+
+    def plan_of(self, cell: Cell) -> Plan:
+        """The training of a cell."""
+        own = {"learning_rate": cell.rate, "seed": cell.seed, "truth": cell.truth}
+        settings = self.settings(self.plan.images, own)
+        rest = [path for path in self.files["experiment"] if path not in self.teaching]
+        teaching = self.teaching if cell.cases == ALL else self.teaching[: cell.cases]
+        files = tuple([*teaching, *rest])
+        if cell.method == "baseline":
+            return Plan(verb="pretrain", files=files, network=self.plan.network, settings=settings)
+        return Plan(verb=cell.method, files=files, base=self.folder / PRETRAINED,
+                    settings=settings)
+
+    def sample(self, cell: Cell) -> tuple[np.ndarray, Order]:
+        """Images of every condition of the experiment, also where the model must extrapolate."""
+        order = Order(self.truth.conditions, self.plan.samples, cell.seed, self.plan.sampler)
+        return drawn(load_model(self.folder / cell.name), order, self.ranks), order
+
+    def result(
+        self, cell: Cell, loss: float, images: np.ndarray, order: Order
+    ) -> dict[str, Any]:
+        """What a cell's JSON holds."""
+        folder = self.folder / cell.name
+        write_samples(folder / "samples.h5", load_model(folder), order, images)
+        domain = Domain.of(CropSet([folder / "samples.h5"]))
+        number = np.repeat(np.arange(len(self.truth.conditions)), order.count)
+        made = {each: Part(domain, np.flatnonzero(number == each)) for each in set(number.tolist())}
+        found = self.judgement(domain, made)
+        return {**cell._asdict(), "validation_loss": loss,
+                "unreadable": float(domain.unreadable.mean()), **found}
+
+    def judgement(self, domain: Domain, made: dict[int, Part]) -> dict[str, Any]:
+        """What was made for conditions beside the truth; the features on held-out ones alone."""
+        truth = self.truth
+        found = judged(truth, made, Choices())
+        held = [number for number in made if truth.held_out[number]]
+        if self.plan.features != NO_FEATURES and held:
+            mine = np.concatenate([truth.part(number).which for number in held])
+            theirs = np.concatenate([made[number].which for number in held])
+            known = truth.domain.crops.columns["split"][truth.domain.which] == "train"
+            found["features"] = apart(
+                truth.domain.some(mine), domain.some(theirs),
+                truth.domain.some(np.flatnonzero(known)), self.plan.features, self.plan.dimensions)
+        return found
+
+    def simulated(self) -> tuple[Domain, dict[int, Part]]:
+        """The simulation's crops of the same conditions."""
+        domain = self.simulation
+        made = {}
+        for number, condition in enumerate(self.truth.conditions):
+            same = np.flatnonzero((domain.conditions == condition).all(axis=1))
+            if len(same):
+                made[number] = Part(domain, same)
+        return domain, made
+
+    def nearest(self) -> tuple[Domain, dict[int, Part]]:
+        """The experiment's crops of the nearest condition that teaches, for held-out ones."""
+        truth = self.truth
+        spread = np.nanstd(truth.conditions, axis=0)
+        scaled = np.nan_to_num(truth.conditions) / np.where(spread > 0, spread, 1)
+        taught = np.flatnonzero(~truth.held_out)
+        made = {}
+        for number in np.flatnonzero(truth.held_out):
+            gap = np.linalg.norm(scaled[taught] - scaled[number], axis=1)
+            made[int(number)] = truth.part(int(taught[np.argmin(gap)]))
+        return truth.domain, made

@@ -1,0 +1,118 @@
+"""The report of a study: every method beside the rows without training, on held-out and seen
+conditions; means and standard deviations over seeds."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensim.data.sheet import condition_text
+from gensim.evaluate.measure import SPREAD
+from gensim.evaluate.report import table_of
+from gensim.study.cells import Cell, grouped
+from gensim.study.plan import StudyPlan
+from partsim.wholefile import replace_text
+
+Result = dict[str, Any]
+NOTES = """Errors are the mean over conditions of |mean / true mean - 1| in per cent; MAPE that of
+histogram counts of pairs of crops; inclination in degrees; the score is the share of held-out
+conditions whose truth is nearer to what was made for them than the truth of every condition that
+taught, beside that of exchanged conditions. Plus or minus: standard deviation over seeds."""
+
+
+def write(
+    folder: Path, plan: StudyPlan, rates: dict[str, float], results: dict[Cell, Result],
+    without: dict[str, Result],
+) -> None:
+    """Writes study.json, all numbers, and report.md, the tables."""
+    rows = {name: [result] for name, result in without.items()}
+    rows |= {name: [results[cell] for cell in group] for name, group in grouped(results).items()}
+    tree = {"plan": plan.model_dump(mode="json"), "learning_rates": rates,
+            "held_out": tabulated(rows, True), "seen": tabulated(rows, False)}
+    replace_text(folder / "study.json", json.dumps(tree, indent=1) + "\n")
+    replace_text(folder / "report.md", text(tree, rows))
+
+
+def tabulated(rows: dict[str, list[Result]], held_out: bool) -> dict[str, dict[str, Any]]:
+    """row -> quantity -> [mean, standard deviation over seeds], over held-out or seen conditions.
+    """
+    table = {}
+    for name, results in rows.items():
+        found = [quantities(result, held_out) for result in results]
+        kept = [each for each in found if each is not None]
+        if kept:
+            table[name] = {key: over_seeds([each[key] for each in kept]) for key in kept[0]}
+    return table
+
+
+def quantities(result: Result, held_out: bool) -> dict[str, float | None] | None:
+    """The numbers of one cell; None where it has no such condition."""
+    rows = [row for row in result["conditions"] if row["held_out"] == held_out]
+    if not rows:
+        return None
+    found: dict[str, float | None] = {}
+    for name in SPREAD:
+        found[f"{name} error"] = 100 * mean_of(rows, lambda r: abs(r["measures"][name]["relative"]))
+        found[f"{name} MAPE"] = 100 * mean_of(rows, lambda r: r["measures"][name]["mape"])
+    found["inclination error"] = mean_of(rows, lambda r: abs(r["inclination"]["difference"]))
+    if held_out:
+        found["score"], found["control"] = result["score"], result["control"]
+        features = result.get("features", {})
+        found[features.get("name", "Frechet")] = features.get("frechet")
+    return found
+
+
+def mean_of(rows: list[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> float:
+    """The mean of a number of every row."""
+    return float(np.mean([value(row) for row in rows]))
+
+
+def over_seeds(values: Iterable[float | None]) -> list[float | None]:
+    """[mean, standard deviation]; None where a value is missing."""
+    values = list(values)
+    if any(value is None for value in values):
+        return [None, None]
+    return [float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0]
+
+
+def text(tree: dict[str, Any], rows: dict[str, list[Result]]) -> str:
+    """report.md."""
+    rates = ", ".join(f"{method} {rate:g}" for method, rate in tree["learning_rates"].items())
+    parts = ["# Which way to a model of measured grains", f"Learning rates found: {rates}.",
+             "## Held-out conditions", table(tree["held_out"]),
+             "## Conditions that taught", table(tree["seen"]), NOTES,
+             "## Condition by condition", by_condition(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(found: dict[str, dict[str, list[float | None]]]) -> str:
+    """A row a method."""
+    names = list(dict.fromkeys(key for row in found.values() for key in row))
+    return table_of(["", *names],
+                    [[name, *(spread(row.get(key)) for key in names)] for name, row in
+                     found.items()])
+
+
+def spread(value: list[float | None] | None) -> str:
+    """`mean +- deviation`."""
+    if value is None or value[0] is None:
+        return "-"
+    return f"{value[0]:.3g}" + (f" +- {value[1]:.2g}" if value[1] else "")
+
+
+def by_condition(rows: dict[str, list[Result]]) -> str:
+    """Mean width, length (um) and inclination of the truth and of the first seed of each row."""
+    lines = []
+    for name, results in rows.items():
+        for row in results[0]["conditions"]:
+            values = [f"{1e6 * row['measures'][m][w]:.3g}" for m in ("width", "length")
+                      for w in ("truth", "other")]
+            values += [f"{row['inclination'][w]:.3g}" for w in ("truth", "other")]
+            condition = [np.nan if x is None else x for x in row["condition"].values()]
+            mark = ", held out" * row["held_out"]
+            lines.append([name, condition_text(np.array(condition)) + mark, *values])
+    header = ["", "condition", "true width", "width", "true length", "length",
+              "true inclination", "inclination"]
+    return table_of(header, lines)

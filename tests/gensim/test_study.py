@@ -1,0 +1,174 @@
+"""Studies: which cells there are, the condition score, tables; a small one from end to end."""
+import json
+
+import numpy as np
+import pytest
+
+from gensim.data.sets import CropSet
+from gensim.evaluate.compare import Choices
+from gensim.evaluate.domain import Domain
+from gensim.study.cells import Cell, best_rates, compared, grouped, searched
+from gensim.study.judge import Truth, judged, share_nearest, turned
+from gensim.study.plan import StudyPlan, load
+from gensim.study.tables import tabulated
+from partsim.errors import Interrupted, UserError
+from tests.crops_files import crops_data, voronoi, write_small
+
+pytestmark = pytest.mark.serial
+PLAN = {"simulation": "simulation", "experiment": "experiment", "pretrain_images": 96,
+        "images": 64, "learning_rates": [1e-3, 3e-3], "seeds": [0, 1], "samples": 4,
+        "truth": [0.8, 0.5], "cases": [1], "features": "none"}
+
+
+def test_every_cell_is_there_once():
+    plan = StudyPlan(**PLAN)
+    assert len(searched(plan)) == 6
+    rates = best_rates(plan, lambda cell: cell.rate if cell.method == "distill" else -cell.rate)
+    assert rates == {"baseline": 3e-3, "finetune": 3e-3, "distill": 1e-3}
+    cells = compared(plan, rates)
+    assert len(cells) == len(set(cells)) == len({cell.name for cell in cells}) == 6 + 2 + 6
+    assert all(cell.rate == rates[cell.method] for cell in cells)
+    groups = grouped(cells)
+    assert list(groups) == ["baseline", "finetune", "distill 0.8", "distill 0.5",
+                            "baseline, 1 cases", "finetune, 1 cases", "distill 0.8, 1 cases"]
+    assert all([cell.seed for cell in group] == [0, 1] for group in groups.values())
+
+
+def test_score_counts_conditions_nearest_to_their_own_truth():
+    prints = np.array([[1.0, 1, 10], [2, 1, 10], [1, 2, 10], [2, 2, 10]])
+    held, spread = np.array([False, False, False, True]), np.array([0.5, 0.5, 1])
+    assert share_nearest(prints, spread, {3: np.array([1.9, 1.8, 10])}, held) == 1
+    assert share_nearest(prints, spread, {3: np.array([1.9, 1.2, 10])}, held) == 0
+    assert share_nearest(prints, spread, {0: np.array([1.0, 1, 10])}, held) is None
+    both = np.array([False, False, True, True])
+    made = {2: np.array([1.0, 1.9, 10]), 3: np.array([1.0, 1.1, 10])}
+    assert share_nearest(prints, spread, made, both) == 0.5
+
+
+def test_directions_differ_by_less_than_a_quarter_turn():
+    np.testing.assert_allclose(turned(np.array([170.0, -100, 90, 10])), [-10, 80, -90, 10])
+
+
+def experiment_of(folder):
+    """Three conditions that differ in the size of their grains, the last one held out."""
+    data = crops_data(size=32, cases=3, runs=2, per_run=6)
+    chance = np.random.default_rng(3)
+    grains = np.stack([voronoi(32, 15 * (case + 1) ** 2, chance) for case in data["case"]])
+    split = np.where(data["case"] == 2, "held_out", "train")
+    temperature = np.full(len(split), 300.0)
+    return write_small(folder / "three.h5", size=32, cases=3, runs=2, per_run=6, grains=grains,
+                       split=split, initial_temperature=temperature)
+
+
+def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
+    truth = Truth.of(Domain.of(CropSet([experiment_of(tmp_path)])))
+    assert truth.held_out.tolist() == [False, False, True]
+    found = judged(truth, {number: truth.part(number) for number in range(3)}, Choices())
+    assert found["score"] == 1 and found["control"] == 0
+    for row in found["conditions"]:
+        assert row["inclination"]["difference"] == 0
+        assert all(entry["relative"] == 0 and entry["wasserstein"] == 0
+                   for entry in row["measures"].values())
+    swapped = judged(truth, {2: truth.part(0)}, Choices())
+    assert swapped["score"] == 0
+    width = swapped["conditions"][0]["measures"]["width"]
+    assert width["relative"] == pytest.approx(width["other"] / width["truth"] - 1)
+    assert width["relative"] > 0.5
+
+
+def test_tables_are_means_over_conditions_and_seeds(tmp_path):
+    truth = Truth.of(Domain.of(CropSet([experiment_of(tmp_path)])))
+    one = judged(truth, {2: truth.part(0)}, Choices())
+    two = judged(truth, {2: truth.part(1)}, Choices())
+    table = tabulated({"row": [one, two]}, True)["row"]
+    errors = [100 * abs(each["conditions"][0]["measures"]["width"]["relative"])
+              for each in (one, two)]
+    np.testing.assert_allclose(table["width error"], [np.mean(errors), np.std(errors, ddof=1)])
+    assert table["score"] == [0, 0] and tabulated({"row": [one]}, False) == {}
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"seeds": [1, 1]}, r"seeds = \[1, 1\], but it must be different values"),
+    ({"images": 0}, "images = 0, but it must be"),
+    ({"methods": ["both"]}, "methods"),
+    ({"settings": {"seed": 3}}, "settings = seed, but it must be what the study leaves open"),
+    ({"imagse": 3}, "imagse"),
+])
+def test_wrong_studies(tmp_path, change, told):
+    lines = [f"{name} = {json.dumps(value)}" for name, value in ({**PLAN, **change}).items()
+             if not isinstance(value, dict)]
+    lines += [f"[{name}]\nseed = 3" for name, value in change.items() if isinstance(value, dict)]
+    (tmp_path / "study.toml").write_text("\n".join(lines))
+    with pytest.raises(UserError, match=told) as problem:
+        load(tmp_path / "study.toml")
+    assert "\n" not in str(problem.value)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The file of a study whose trainings take a second each."""
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    pytest.importorskip("diffusers", reason="the extra learn is not installed")
+    from tests.gensim_runs import SHORT, TINY
+
+    folder = tmp_path_factory.mktemp("study")
+    for name in ("simulation", "experiment"):
+        (folder / name).mkdir()
+    write_small(folder / "simulation" / "all.h5")
+    held = crops_data()["case"] == 3
+    for number, which in enumerate([crops_data()["case"] < 2, crops_data()["case"] == 2, held]):
+        part = {name: values[which] for name, values in crops_data().items()
+                if name != "orientations"}
+        write_small(folder / "experiment" / f"case_{number}.h5", **part)
+    settings = {**SHORT, "warmup": 8, "validate_every": 32}
+    entries = {**PLAN, "network": TINY, "learning_rates": [1e-3], "truth": [0.8]}
+    text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in entries.items())
+    text += "\n[settings]\n" + "\n".join(
+        f"{name} = {value}" for name, value in settings.items()
+        if name not in ("images", "learning_rate"))
+    (folder / "study.toml").write_text(text)
+    return folder / "study.toml"
+
+
+def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
+    from gensim.study import run
+
+    whole, halted = small.parent / "whole", small.parent / "halted"
+    run.fulfil(small, whole)
+    tree = json.loads((whole / "study.json").read_text())
+    assert list(tree["held_out"])[:2] == ["simulation", "nearest condition"]
+    assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
+    assert "| finetune | " in (whole / "report.md").read_text()
+    cells = {path.name for path in whole.glob("*_seed*.json")}
+    assert len(cells) == 3 * 2 + 3 * 2
+
+    calls, train = [], run.trained
+
+    def third_is_stopped(plan, folder, ranks):
+        calls.append(folder.name)
+        if len(calls) == 3:
+            raise Interrupted("stopped")
+        return train(plan, folder, ranks)
+
+    monkeypatch.setattr(run, "trained", third_is_stopped)
+    with pytest.raises(Interrupted):
+        run.fulfil(small, halted)
+    run.fulfil(small, halted)
+    assert len(calls) == len(set(calls)) + 1
+    for name in (*cells, "without_training.json", "study.json"):
+        assert (halted / name).read_text() == (whole / name).read_text(), name
+    run.fulfil(small, halted)
+    assert len(calls) == len(set(calls)) + 1
+
+
+def test_equal_methods_make_equal_steps(small):
+    from gensim.study.run import Study
+    from gensim.ranks import Ranks
+
+    study = Study(load(small), small.parent, small.parent / "none", Ranks())
+    plans = [study.plan_of(Cell(method, 1e-3, 0, 0.8)) for method in load(small).methods]
+    assert len({plan.settings.images for plan in plans}) == 1
+    assert all(plan.settings.patience > 1000 for plan in plans)
+    assert plans[0].base is None and plans[1].base == plans[2].base is not None
+    one = study.plan_of(Cell("finetune", 1e-3, 0, 0.8, 1))
+    assert [path.name for path in one.files] == ["case_0.h5", "case_2.h5"]
