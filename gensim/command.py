@@ -284,6 +284,30 @@ def study(
     run.fulfil(plan, output)
 
 
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Of partsim, with [arrivals].")],
+    model: Annotated[Path, typer.Option(metavar="MODEL", help="Folder of a model.")],
+    at: Annotated[list[str], typer.Option(metavar="X,Y,Z", help='"1 mm,1 mm,0.5 mm"; repeat.')],
+    power: Annotated[str, typer.Option(metavar="X", help="Nominal; a job has the absorbed one.")],
+    output: Output,
+    count: Annotated[int, typer.Option(min=1, help="Images of each place.")] = 3,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    sampler: Annotated[str, typer.Option(help="ddim, dpm, or paper.")] = "ddim",
+) -> None:
+    """Draw the grains at places of a part that was simulated: samples.h5, part.png, VTKHDF."""
+    predicting = learning("predict.run")
+    from gensim.sample.ask import point, read
+    from gensim.sample.draw import Order
+    from partsim.units import Power
+
+    points = [point(text) for text in at]
+    nominal = read("--power", power, Power)
+    make_writable(output)
+    predicting.predict(run, model, points, nominal,
+                       Order(np.empty((0, 3)), count, seed, sampler), output)
+
+
 def begin(
     verb: str, files: list[Path], output: Path, words: list[str] | None, stop: int | None,
     **origin: Any,

@@ -7,7 +7,7 @@ import numpy as np
 
 from partsim.errors import UserError
 from partsim.job import load as load_job
-from partsim.units import Power, Speed, Temperature, unit_of
+from partsim.units import Length, Power, Speed, Temperature, unit_of
 
 KINDS = (Power, Speed, Temperature)
 WANTED = 'such as "150 W, 0.8 m/s" or "150 W, 800 mm/s, 400 K"'
@@ -36,6 +36,18 @@ def read(option: str, word: str, kind: object) -> float:
     if value <= 0:
         raise UserError(f"{option}: {word} must be {unit.kind} above 0 such as {unit.example}")
     return value
+
+
+def point(text: str) -> np.ndarray:
+    """(3,) m of "1 mm,1 mm,0.5 mm"; UserError where it is none."""
+    unit, words = unit_of(Length, Length.__metadata__), text.split(",")
+    try:
+        found = np.array([unit.read(word.strip()) for word in words])
+    except ValueError:
+        found = np.empty(0)
+    if found.shape != (3,):
+        raise UserError(f'--at {text} must be three lengths such as "1 mm,1 mm,0.5 mm"')
+    return found
 
 
 def condition_of_job(path: Path, power: str | None) -> np.ndarray:

@@ -1,0 +1,125 @@
+"""From a part to its grains: conditions at places of a run, what is refused, what is written."""
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from gensim.command import execute
+from gensim.predict.picture import draw
+from gensim.predict.places import place_at, read_arrivals
+from gensim.predict.volume import write_slab
+from partsim.errors import UserError
+from tests.crops_files import crops_data, write_small
+from tests.small_job import job_text
+
+pytestmark = pytest.mark.serial
+CHANGES = {"material.name": "316L", "phase.laser_scheme": "off", "phase.cooling_scheme": "off",
+           "layers.thickness": "50 um", "arrivals.spacing": "0.1 mm"}
+
+
+def write_run(folder, layers=(1, 2, 3, 4), **changes):
+    """A run of a part 0.4 x 0.4 x 0.2 mm that is 10 K warmer with each layer and along x."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "job.toml").write_text(job_text({**CHANGES, **changes}))
+    lines = ["time,layer,x,y,z,arrives,power,speed,temperature"]
+    for layer in layers:
+        for x in (0.5e-4, 1.5e-4, 2.5e-4, 3.5e-4):
+            for y in (1e-4, 3e-4):
+                kelvin = 300 + 10 * layer + 1e5 * x
+                lines.append(f"0.1,{layer},{x},{y},{5e-5 * (layer - 1)},0.1,81.0,0.55,{kelvin}")
+    (folder / "arrivals.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_condition_is_that_of_the_nearest_place_in_the_layer(tmp_path):
+    arrivals = read_arrivals(write_run(tmp_path / "run"))
+    place = place_at(arrivals, np.array([1.6e-4, 2.9e-4, 1.2e-4]), 110.0)
+    assert place.layer == 3 and place.absorbed == 81
+    np.testing.assert_allclose(place.condition, [110, 0.55, 300 + 30 + 15])
+    assert place.distance == pytest.approx(np.hypot(1e-5, 1e-5))
+    layers = [place_at(arrivals, np.array([1e-4, 1e-4, z]), 110.0).layer
+              for z in (0, 5e-5, 5.1e-5, 2e-4)]
+    assert layers == [1, 1, 2, 4]
+
+
+def refusal(run, point=(1e-4, 1e-4, 1e-4)):
+    with pytest.raises(UserError) as told:
+        place_at(read_arrivals(run), np.array(point), 110.0)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+def test_runs_that_tell_nothing_are_refused(tmp_path):
+    assert "is not the folder of a run" in refusal(tmp_path)
+    titanium = write_run(tmp_path / "ti", **{"material.name": "Ti-6Al-4V"})
+    assert "is a part of Ti-6Al-4V, but the models of grains are of 316L" in refusal(titanium)
+    run = write_run(tmp_path / "run", layers=(3, 4))
+    assert "lies in layer 1, but the run has arrivals of layers 3 to 4" in refusal(run, (0, 0, 0))
+    assert "--at 0.1,0.1,0.9 mm must lie in the part, 0 to 0.4,0.4,0.2 mm" in refusal(
+        run, (1e-4, 1e-4, 9e-4))
+    (run / "arrivals.csv").write_text("time,layer\n1,x\n")
+    assert "is damaged or no table of arrivals" in refusal(run)
+    (run / "arrivals.csv").write_text("time,layer,x,y,power,speed,temperature\n")
+    assert "the beam has not come to any place yet" in refusal(run)
+    (run / "arrivals.csv").unlink()
+    assert "has no arrivals.csv: its job has no [arrivals]" in refusal(run)
+
+
+def test_part_is_drawn(tmp_path):
+    arrivals = read_arrivals(write_run(tmp_path / "run"))
+    places = [place_at(arrivals, np.array([x, 1e-4, 1e-4]), 110.0) for x in (1e-4, 3e-4)]
+    draw(tmp_path / "part.png", arrivals, places, np.zeros((2, 4, 16, 16, 3), np.uint8))
+    assert (tmp_path / "part.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_slab_lies_around_its_place(tmp_path):
+    pyvista = pytest.importorskip("pyvista")
+    image = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3)
+    write_slab(tmp_path / "a.vtkhdf", image, 2e-6, np.array([1e-3, 2e-3, 3e-3]))
+    grid = pyvista.read(tmp_path / "a.vtkhdf")
+    np.testing.assert_allclose(grid.center, [1e-3, 2e-3, 3e-3])
+    np.testing.assert_allclose(np.diff(np.reshape(grid.bounds, (3, 2))).ravel(),
+                               2e-6 * np.array([1, 4, 3]))
+    centres, colours = grid.cell_centers().points, grid.cell_data["colour"]
+    top = np.flatnonzero(np.isclose(centres[:, 2], centres[:, 2].max()))
+    np.testing.assert_array_equal(colours[top[np.argsort(centres[top, 1])]], image[0])
+
+
+@pytest.mark.parametrize("at, told", [("1 mm,2 mm", "must be three lengths"),
+                                      ("1 mm,2 mm,soon", "must be three lengths")])
+def test_wrong_places(at, told, tmp_path):
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    with pytest.raises(UserError, match=told):
+        execute(["predict", str(tmp_path), "--model", str(tmp_path), "--at", at, "--power", "1 W",
+                 "--output", str(tmp_path / "out")])
+
+
+def test_grains_are_drawn_for_places_of_a_part(tmp_path):
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    pytest.importorskip("diffusers", reason="the extra learn is not installed")
+    from gensim.model.folder import save
+    from tests.gensim_runs import training
+
+    number = np.arange(len(crops_data()["case"]))
+    warmth = {"power": 100.0 + 50 * (number % 2), "speed": 0.5 + 0.1 * (number // 2 % 2),
+              "initial_temperature": 300.0 + 200 * (number // 4 % 2)}
+    crops = write_small(tmp_path / "crops.h5", case=number // 4, run=np.zeros(48, int),
+                        split=np.where(number < 40, "train", "validation"), **warmth)
+    model = training(crops, tmp_path / "model").model
+    save(model, tmp_path / "model")
+    run, out = write_run(tmp_path / "run"), tmp_path / "out"
+    words = ["predict", str(run), "--model", str(tmp_path / "model"), "--power", "120 W",
+             "--output", str(out), "--count", "2"]
+    execute([*words, "--at", "0.1 mm,0.1 mm,0.1 mm", "--at", "0.3 mm,0.3 mm,0.2 mm"])
+    told = json.loads((out / "places.json").read_text())
+    assert [place["layer"] for place in told] == [2, 4]
+    with h5py.File(out / "samples.h5") as file:
+        assert file["images"].shape == (4, 16, 16, 3)
+        np.testing.assert_allclose(file["initial_temperature"][::2],
+                                   [place["initial_temperature"] for place in told])
+    assert {path.name for path in out.iterdir()} == {
+        "samples.h5", "part.png", "places.json", "place_1.vtkhdf", "place_2.vtkhdf"}
+    with pytest.raises(UserError, match="outside the hull"):
+        execute([*(word.replace("120 W", "900 W") for word in words), "--at",
+                 "0.1 mm,0.1 mm,0.1 mm"])
