@@ -247,7 +247,7 @@ def evaluate(
     ] = "efficientnet-lite0",
     dimensions: Annotated[
         int, typer.Option(min=1, help="Principal axes of the features that are compared.")
-    ] = 32,
+    ] = 16,
     pairs: Annotated[
         int, typer.Option(min=20, help="Of crops whose histograms are compared.")
     ] = 100,

@@ -91,12 +91,13 @@ def features(row: dict[str, Any]) -> str:
              f"{row['images'][0]} true and {row['images'][1]} other images; kernel distance (KID) "
              f"{number(row['kernel'])}."]
     if "frechet" in row:
+        floor = f"; floor {number(row['floor'])}" if "floor" in row else ""
         lines.append(f"Frechet distance in {row['dimensions']} dimensions with "
                      f"{percent(row['variance_kept'])} of the variance, fitted on "
-                     f"{row['fitted_on']}: {number(row['frechet'])}; floor {number(row['floor'])}."
-                     )
+                     f"{row['fitted_on']}: {number(row['frechet'])}{floor}.")
     if "refused" in row:
-        lines.append(f"No Frechet distance or floor: {row['refused']}.")
+        what = "floor" if "frechet" in row else "Frechet distance"
+        lines.append(f"No {what}: {row['refused']}.")
     return "\n".join(lines)
 
 

@@ -100,10 +100,10 @@ def apart(
     if len(specimens(truth)) < 2:
         return table | {"refused": "the truth is one specimen"}
     a, b = projection(a), projection(b)
+    chance = np.random.default_rng(FLOOR_SEED)
+    cuts = [halves(group, chance) for _ in range(FLOORS)]
     try:
         table["frechet"] = frechet.frechet(a, b)
-        chance = np.random.default_rng(FLOOR_SEED)
-        cuts = [halves(group, chance) for _ in range(FLOORS)]
         table["floor"] = float(np.mean([frechet.frechet(a[one], a[two]) for one, two in cuts]))
     except UserError as problem:
         table["refused"] = str(problem)

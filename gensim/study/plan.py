@@ -34,7 +34,7 @@ class StudyPlan(Section):
     samples: Positive = Field(52, description="images of each condition")
     sampler: Literal["ddim", "dpm", "paper"] = "ddim"
     features: Literal["efficientnet-lite0", "inception", "none"] = "efficientnet-lite0"
-    dimensions: Positive = Field(32, description="of the projected features")
+    dimensions: Positive = Field(16, description="of the projected features")
     settings: dict[str, Any] = Field({}, description="other settings of all trainings")
 
 

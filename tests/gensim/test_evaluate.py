@@ -80,6 +80,24 @@ def test_longitudinal_sections_have_a_depth(folder, tmp_path):
     assert 0 <= table["inclination"]["truth"]["mean"] < 180
 
 
+def test_features_of_photographs_tell_domains_apart(folder):
+    """Of EfficientNet, whose weights come with a package; Inception's must be downloaded."""
+    pytest.importorskip("torch", reason="the extra learn is not installed")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra learn is not installed")
+    from gensim.evaluate.features import features
+    from gensim.evaluate.run import apart
+
+    fine, alike, coarse = (Domain.of(CropSet([folder / f"{name}.h5"]))
+                           for name in ("fine", "alike", "coarse"))
+    one, two = features("efficientnet-lite0", [fine.images, fine.images[:5]])
+    assert one.shape == (24, 1280)
+    np.testing.assert_allclose(one[:5], two, rtol=1e-3, atol=1e-4)
+    near, far = (apart(fine, other, None, "efficientnet-lite0", 4) for other in (alike, coarse))
+    assert near["name"] == "FD-EfficientNetLite0" and near["dimensions"] == 4
+    assert far["frechet"] > 3 * near["frechet"] and far["kernel"] > 3 * abs(near["kernel"])
+    assert "needs 48 images of both sets, but there are 24" in apart(fine, alike, None, "efficientnet-lite0", 40)["refused"]
+
+
 @pytest.mark.parametrize("change, told", [
     ({"pixel_size": 4e-6}, "pixel_size = 4e-06, but"),
     ({"section": "longitudinal"}, "section = longitudinal, but"),
