@@ -95,7 +95,8 @@ def test_features_of_photographs_tell_domains_apart(folder):
     near, far = (apart(fine, other, None, "efficientnet-lite0", 4) for other in (alike, coarse))
     assert near["name"] == "FD-EfficientNetLite0" and near["dimensions"] == 4
     assert far["frechet"] > 3 * near["frechet"] and far["kernel"] > 3 * abs(near["kernel"])
-    assert "needs 48 images of both sets, but there are 24" in apart(fine, alike, None, "efficientnet-lite0", 40)["refused"]
+    few = apart(fine, alike, None, "efficientnet-lite0", 40)["refused"]
+    assert "needs 48 images of both sets, but there are 24" in few
 
 
 @pytest.mark.parametrize("change, told", [
