@@ -10,6 +10,7 @@
     domain, split                       (n,)  text; split is train, validation or held_out
 """
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,6 +134,11 @@ class CropFile:
             if not unseen:
                 break
         return Palette(number, colours)
+
+    def sha256(self) -> str:
+        """Of the whole file, as 64 hexadecimal digits."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def rows(self, name: str, which: np.ndarray) -> np.ndarray:
         """The maps `images` or `grains` of the rows `which`, in any order, doubles included."""

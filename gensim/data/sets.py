@@ -1,6 +1,6 @@
 """Several crops files as one set, and its parts: what trains, what validates, what is held out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,13 +15,16 @@ LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
 class CropSet:
     """Crops of one section, pixel size and shape from one or more files, numbered through.
 
-    columns  name of the column -> (n,)
+    columns     name of the column -> (n,)
+    validation  (case, run) that validate though their file has them train; run None: all of a case
 
     Raises UserError where the files do not fit together, or where one run of a case is in two
     splits: neighbouring slices of one specimen are nearly equal, so that this is a leak.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(
+        self, paths: Iterable[Path], validation: Sequence[tuple[int, int | None]] = ()
+    ) -> None:
         self.files = [CropFile(path) for path in paths]
         self._check_alike()
         names = self.files[0].columns
@@ -29,7 +32,19 @@ class CropSet:
             name: np.concatenate([file.columns[name] for file in self.files]) for name in names
         }
         self.starts = np.cumsum([0, *(file.count for file in self.files)])
+        for case, run in validation:
+            self._validate_with(case, run)
         self._check_leak()
+
+    def _validate_with(self, case: int, run: int | None) -> None:
+        """Takes a case, or one run of it, from training to validation."""
+        chosen = (self.columns["case"] == case) & (self.columns["split"] != "held_out")
+        if run is not None:
+            chosen &= self.columns["run"] == run
+        if not chosen.any():
+            which = f"case {case}" if run is None else f"run {run} of case {case}"
+            raise UserError(f"{self.files[0].path} has no {which} that could validate")
+        self.columns["split"] = np.where(chosen, "validation", self.columns["split"])
 
     def _check_alike(self) -> None:
         first = self.files[0]

@@ -1,10 +1,11 @@
 """Begins or resumes a run of training on the ranks that were started."""
 
+from contextlib import closing
 from pathlib import Path
 
 from gensim.data.sets import CropSet
 from gensim.model.folder import CARD
-from gensim.ranks import Ranks, joined
+from gensim.ranks import joined
 from gensim.train.loop import STATE, Training
 from gensim.train.plan import Plan, read_plan, write_plan
 
@@ -15,20 +16,25 @@ def begin(plan: Plan, folder: Path, stop: int | None = None) -> None:
     stop  images after which the state is written and Interrupted raised
     """
     with joined() as ranks:
-        crops = ranks.together(lambda: CropSet(plan.files))
-        training = Training(plan, crops, ranks, folder)
-        ranks.on_first(lambda: _clear(plan, folder))
-        _run(training, ranks, stop)
+        crops = ranks.together(lambda: read_crops(plan))
+        with closing(Training(plan, crops, ranks, folder)) as training:
+            ranks.on_first(lambda: _clear(plan, folder))
+            _run(training, stop)
 
 
 def resume(folder: Path, stop: int | None = None) -> None:
     """Goes on with the run in a folder from its last state."""
     with joined() as ranks:
         plan = ranks.together(lambda: read_plan(folder))
-        crops = ranks.together(lambda: CropSet(plan.files))
-        training = Training(plan, crops, ranks, folder)
-        ranks.together(training.restore)
-        _run(training, ranks, stop)
+        crops = ranks.together(lambda: read_crops(plan))
+        with closing(Training(plan, crops, ranks, folder)) as training:
+            ranks.together(training.restore)
+            _run(training, stop)
+
+
+def read_crops(plan: Plan) -> CropSet:
+    """The crops of a plan, with the runs that validate by its settings."""
+    return CropSet(plan.files, plan.settings.validating)
 
 
 def _clear(plan: Plan, folder: Path) -> None:
@@ -37,6 +43,6 @@ def _clear(plan: Plan, folder: Path) -> None:
     write_plan(plan, folder)
 
 
-def _run(training: Training, ranks: Ranks, stop: int | None) -> None:
+def _run(training: Training, stop: int | None) -> None:
     training.run(stop)
     print(f"{training.counter} images, best validation loss {training.best:.4f}")

@@ -106,6 +106,20 @@ def test_held_out_conditions_and_runs_are_apart(tmp_path):
     assert sorted(np.concatenate(list(found.values()))) == list(range(48))
 
 
+def test_runs_and_cases_can_validate(tmp_path):
+    """A run of a case that trains, and all of another; what is held out stays so."""
+    path = write_small(tmp_path / "a.h5")
+    crops = CropSet([path], [(0, 0), (1, None)])
+    found = parts(crops)
+    assert {name: len(part) for name, part in found.items()} == {
+        "train": 4, "validation": 20, "held_out_case": 20, "held_out_run": 4}
+    assert set(crops.columns["case"][found["train"]]) == {2}
+    for case, run, said in ((9, None, "case 9"), (2, 7, "run 7 of case 2"), (3, None, "case 3")):
+        with pytest.raises(UserError) as told:
+            CropSet([path], [(case, run)])
+        assert str(told.value) == f"{path} has no {said} that could validate"
+
+
 def test_colours_are_exchanged_one_for_one():
     grains, image = DATA["grains"][0].copy(), DATA["images"][0].copy()
     grains[0, 0] = -1
