@@ -1,5 +1,7 @@
 """Crops files and sets of them: what is refused, parts, augmentation, statistics."""
 import json
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -13,6 +15,7 @@ from gensim.data.sets import CropSet, parts
 from gensim.data.sheet import count_grains, distinct_conditions
 from partsim.errors import UserError
 from tests.crops_files import COLOURS, ORIENTATIONS, crops_data, write_small
+from tests.processes import environment_outside_mpi
 
 pytestmark = pytest.mark.serial
 
@@ -192,6 +195,23 @@ def test_equal_conditions_are_one_also_where_unknown():
 
 def test_touching_grains_of_one_orientation_are_one():
     assert count_grains(np.array([[0, 0, 1], [1, 0, 1], [1, 2, 0]])) == 5
+
+
+WITHOUT_TORCH = """import sys
+sys.modules["torch"] = None
+from gensim.__main__ import main
+sys.exit(main())"""
+
+
+def test_mistakes_end_with_2_and_one_line(tmp_path):
+    """As a program: a file cut short, and a verb whose libraries are not installed."""
+    path = write_small(tmp_path / "a.h5")
+    path.write_bytes(path.read_bytes()[:5000])
+    for words, said in ((["inspect", path], f"{path} is cut short or no HDF5 file"),
+                        (["info"], "torch is missing: pip install 'partsim[learn]'")):
+        done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *map(str, words)],
+                              env=environment_outside_mpi(), capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gensim: {said}\n")
 
 
 def test_inspect_tells_and_draws(tmp_path, capsys):
