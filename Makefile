@@ -25,10 +25,10 @@ export OMPI_MCA_hwloc_base_binding_policy ?= none
 export PRTE_MCA_rmaps_default_mapping_policy ?= :oversubscribe
 export PRTE_MCA_hwloc_default_binding_policy ?= none
 
-.PHONY: help setup run test lint bench
+.PHONY: help setup run test lint bench learn-demo
 
 help: ## these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/compiled ## everything that partsim needs, once: system packages, .venv, petsc4py, kernels
 
@@ -50,6 +50,9 @@ bench: .venv/ready-bench .venv/compiled ## measure this machine and every kernel
 	$(MPIRUN) -n $(RANKS) $(BIN)/perfmodel tracks jobs/track_small.toml --output bench.out
 	$(BIN)/perfmodel report bench.out
 
+learn-demo: .venv/ready-learn ## 200 steps of each training, stopped and resumed, then samples: learn-demo.out/
+	@bash .ci/learn_demo.sh
+
 .venv/ready: $(SETUP)
 	@bash .ci/setup.sh
 	@touch $@
@@ -60,6 +63,10 @@ bench: .venv/ready-bench .venv/compiled ## measure this machine and every kernel
 
 .venv/ready-bench: $(SETUP)
 	@bash .ci/setup.sh bench
+	@touch .venv/ready $@
+
+.venv/ready-learn: $(SETUP)
+	@bash .ci/setup.sh learn
 	@touch .venv/ready $@
 
 # numba's cache does not notice a change in a file that a kernel imports

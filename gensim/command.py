@@ -166,6 +166,9 @@ def pretrain(
     files: CropFiles,
     output: Output,
     network: Annotated[str | None, typer.Option(help="demo, small or paper.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Start from its weights, all trained.")
+    ] = None,
     settings: Sets = None,
     stop: Stop = None,
 ) -> None:
@@ -174,7 +177,9 @@ def pretrain(
     With measured crops alone this is the paper's baseline. Exit status: 0 finished; 2 a mistake; 3
     stopped by --stop or a signal: go on with gensim resume.
     """
-    begin("pretrain", files, output, settings, stop, network=network)
+    if network is not None and base is not None:
+        raise UserError("--network beside --base: a model has its own network")
+    begin("pretrain", files, output, settings, stop, network=network, base=base)
 
 
 @app.command()

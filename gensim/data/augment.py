@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensim.data.crops import FEW, Palette
+from gensim.data.crops import FEW
 from gensim.data.sets import CropSet
 
 
@@ -15,8 +15,7 @@ class Augmentation:
     mirror   cross-sections only, left to right. Both sides of a track are alike but for the order
              of the tracks, and the colour of an orientation stays: the colour key has the full
              cubic symmetry. A longitudinal section has no such symmetry.
-    colours  the colours of the file's orientations are exchanged, where they are few: no
-             orientation is preferred by the simulation that uses so few
+    colours  the colours are exchanged where none is preferred, see CropSet.exchangeable
     dropout  probability that all conditions are hidden, and once more that the initial
              temperature alone is
     """
@@ -29,8 +28,8 @@ class Augmentation:
         """(h, h, 3) uint8; the same numbers are drawn from `chance` whatever is switched on."""
         flip, order = chance.random() < 0.5, chance.permuted(np.arange(FEW))
         image = crops.images(np.array([crop]))[0]
-        if self.colours and (palette := crops.palette(crop)) is not None:
-            image = exchanged(image, crops.grains(np.array([crop]))[0], palette, order)
+        if self.colours and (found := crops.exchangeable(crop)) is not None:
+            image = exchanged(image, *found, order)
         if self.mirror and flip and crops.section == "cross":
             image = image[:, ::-1]
         return image
@@ -46,15 +45,15 @@ class Augmentation:
 
 
 def exchanged(
-    image: np.ndarray, grains: np.ndarray, palette: Palette, order: np.ndarray
+    image: np.ndarray, numbers: np.ndarray, colours: np.ndarray, order: np.ndarray
 ) -> np.ndarray:
-    """(h, h, 3) uint8: orientation i shown in the colour of another, each colour used once.
+    """(h, h, 3) uint8: colour i shown as another one, each used once.
 
-    grains  (h, h) rows of the file's orientations; a pixel without one (-1) keeps its colour
-    order   a permutation of as many numbers as orientations, or more, of which the rest is left out
+    numbers  (h, h) of the colours (k, 3); a pixel without one (-1) keeps its own
+    order    a permutation of k numbers or more, of which the rest is left out
     """
-    colours = palette.colours[order[order < len(palette.colours)]]
-    return np.where((grains >= 0)[..., None], colours[palette.number[grains]], image)
+    other = colours[order[order < len(colours)]]
+    return np.where((numbers >= 0)[..., None], other[numbers], image)
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:

@@ -10,6 +10,7 @@
     domain, split                       (n,)  text; split is train, validation or held_out
 """
 
+import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +141,11 @@ class CropFile:
     def ipf(self) -> np.ndarray:
         """(m, 3) uint8, the colours of the orientations in an inverse pole figure of the build."""
         return ipf(self._read("orientations", ()))
+
+    def sha256(self) -> str:
+        """Of the whole file, as 64 hexadecimal digits."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def rows(self, name: str, which: np.ndarray) -> np.ndarray:
         """The maps `images` or `grains` of the rows `which`, in any order, doubles included."""

@@ -1,12 +1,13 @@
 """Several crops files as one set, and its parts: what trains, what validates, what is held out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from gensim.data.crops import CONDITIONS, CropFile, Palette
+from gensim.data.crops import CONDITIONS, CropFile
+from partsim.crops import palette
 from partsim.errors import UserError
 
 LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
@@ -15,13 +16,20 @@ LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
 class CropSet:
     """Crops of one section, pixel size and shape from one or more files, numbered through.
 
-    columns  name of the column -> (n,)
+    columns     name of the column -> (n,)
+    validation  (case, run) that validate though their file has them train; run None: all of a case
+    recoloured  whether crops whose grains are known are drawn anew, see `numbers`
 
     Raises UserError where the files do not fit together, or where one run of a case is in two
     splits: neighbouring slices of one specimen are nearly equal, so that this is a leak.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(
+        self, paths: Iterable[Path], validation: Sequence[tuple[int, int | None]] = (),
+        recoloured: bool = False,
+    ) -> None:
+        self.recoloured = recoloured
+        self._numbers: dict[int, np.ndarray | None] = {}
         self.files = [CropFile(path) for path in paths]
         self._check_alike()
         names = self.files[0].columns
@@ -29,7 +37,19 @@ class CropSet:
             name: np.concatenate([file.columns[name] for file in self.files]) for name in names
         }
         self.starts = np.cumsum([0, *(file.count for file in self.files)])
+        for case, run in validation:
+            self._validate_with(case, run)
         self._check_leak()
+
+    def _validate_with(self, case: int, run: int | None) -> None:
+        """Takes a case, or one run of it, from training to validation."""
+        chosen = (self.columns["case"] == case) & (self.columns["split"] != "held_out")
+        if run is not None:
+            chosen &= self.columns["run"] == run
+        if not chosen.any():
+            which = f"case {case}" if run is None else f"run {run} of case {case}"
+            raise UserError(f"{self.files[0].path} has no {which} that could validate")
+        self.columns["split"] = np.where(chosen, "validation", self.columns["split"])
 
     def _check_alike(self) -> None:
         first = self.files[0]
@@ -79,20 +99,41 @@ class CropSet:
         return np.stack([self.columns[name].astype(float) for name in CONDITIONS], axis=1)
 
     def images(self, which: np.ndarray) -> np.ndarray:
-        """(k, h, h, 3) uint8, the crops `which` as they are."""
-        return self._gathered("images", which, (self.size, self.size, 3), np.uint8)
+        """(k, h, h, 3) uint8, the crops `which` as they are, or drawn anew."""
+        images = self._gathered("images", which, (self.size, self.size, 3), np.uint8)
+        if self.recoloured:
+            for row, crop in enumerate(which):
+                if (numbers := self.numbers(int(crop))) is not None:
+                    images[row] = palette.colours()[numbers]
+        return images
 
     def grains(self, which: np.ndarray) -> np.ndarray:
         """(k, h, h) int32, the grain maps of the crops `which`."""
         return self._gathered("grains", which, (self.size, self.size), np.int32)
 
-    def palette(self, crop: int) -> Palette | None:
-        """The orientations in the file of a crop, if few."""
-        return self.files[self._file_of(np.array([crop]))[0]].palette
+    def numbers(self, crop: int) -> np.ndarray | None:
+        """(h, h) uint8, for each pixel one of the 20 colours of Xie et al., Table 1: the nearest to
+        that of the orientation such that no two grains that touch are alike; None where a grain is
+        not known."""
+        if crop not in self._numbers:
+            grains, file = self.grains(np.array([crop]))[0], self._file(crop)
+            drawn = palette.recolour(grains, file.ipf) if (grains >= 0).all() else None
+            self._numbers[crop] = None if drawn is None else drawn.astype(np.uint8)
+        return self._numbers[crop]
 
-    def ipf(self, crop: int) -> np.ndarray:
-        """(m, 3) uint8, the colours of all orientations in the file of a crop."""
-        return self.files[self._file_of(np.array([crop]))[0]].ipf
+    def exchangeable(self, crop: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """(h, h) numbers of the colours of a crop, -1 for none, and (k, 3) uint8 these colours,
+        where none is preferred: those of few orientations, or of `numbers`; None otherwise."""
+        if self.recoloured and (numbers := self.numbers(crop)) is not None:
+            return numbers, palette.colours()
+        few = self._file(crop).palette
+        if few is None:
+            return None
+        grains = self.grains(np.array([crop]))[0]
+        return np.where(grains >= 0, few.number[grains], -1), few.colours
+
+    def _file(self, crop: int) -> CropFile:
+        return self.files[self._file_of(np.array([crop]))[0]]
 
     def _file_of(self, which: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.starts, which, side="right") - 1

@@ -9,21 +9,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from gensim.data.sets import CropSet
 from partsim.crops import palette
 
 READABLE = 20.5  # grey levels from a colour: half of what parts the two that are most alike
-
-
-def shown(crops: CropSet, which: np.ndarray) -> np.ndarray:
-    """(k, h, h, 3) uint8, the crops `which` in the 20 colours; as they are where no grain is known.
-    """
-    images = crops.images(which)
-    for row, crop in enumerate(which):
-        grains = crops.grains(np.array([crop]))[0]
-        if (grains >= 0).all():
-            images[row] = palette.colours()[palette.recolour(grains, crops.ipf(crop))]
-    return images
 
 
 def read(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,9 @@
 """One of the two domains that are compared: some crops, seen through the channel and measured."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -25,10 +27,11 @@ class Domain:
     unreadable: np.ndarray
 
     @classmethod
-    def of(cls, crops: CropSet, which: np.ndarray | None = None) -> "Domain":
-        """The domain of some crops, by default of all."""
-        which = np.arange(len(crops)) if which is None else np.asarray(which)
-        return cls(crops, which, *channel.read(channel.shown(crops, which)))
+    def of(cls, paths: Iterable[Path]) -> "Domain":
+        """All crops of some files; UserError where these are wrong or do not fit together."""
+        crops = CropSet(paths, recoloured=True)
+        which = np.arange(len(crops))
+        return cls(crops, which, *channel.read(crops.images(which)))
 
     def __len__(self) -> int:
         return len(self.which)

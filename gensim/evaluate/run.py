@@ -38,14 +38,12 @@ class Order(NamedTuple):
 
 def fulfil(order: Order, folder: Path) -> dict[str, Any]:
     """Writes report.json, report.md and the pictures; returns the table."""
-    sets = [CropSet(paths) for paths in (order.truth, order.other)]
-    train = CropSet(order.train) if order.train else None
-    check_alike(*sets, *([train] if train else []))
-    truth, other = (Domain.of(crops) for crops in sets)
+    truth, other = Domain.of(order.truth), Domain.of(order.other)
+    known = Domain.of(order.train) if order.train else None
+    check_alike(*(domain.crops for domain in (truth, other, known) if domain))
     table = {"files": {"truth": list(map(str, order.truth)), "other": list(map(str, order.other))},
              "section": truth.crops.section, "pixel_size": truth.crops.pixel_size}
     table |= compared(truth, other, order.choices)
-    known = Domain.of(train) if train else None
     if known is not None:
         table["copies"] = copied(truth, other, known)
     if order.features != NO_FEATURES:

@@ -3,6 +3,7 @@
     unet/       the network as diffusers saves it
     scheduler/  its noise schedule, likewise
     gensim.json the card: how conditions and colours are scaled, what it was trained with
+    README.md   the card in words
 """
 
 import copy
@@ -14,55 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from gensim.data.augment import resized
-from gensim.model.condition import Embedding
+from gensim.model.card import FORMAT, Card, in_words
 from partsim.errors import UserError
 
 CARD = "gensim.json"
-FORMAT = "gensim model 1"
+README = "README.md"
 STEPS = 1000  # of the noise schedule
 BETAS = (1e-4, 0.02)  # its first and last variance; linear in between, the paper's
-
-
-class Stage(BaseModel):
-    """One training that a model went through: verb, crops files, images seen, seed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    verb: str
-    files: list[str]
-    images: int
-    seed: int
-
-
-class Card(BaseModel):
-    """What must be known of a model beside its weights.
-
-    pixel_size  m, of the images it makes
-    mean, std   of each channel: x_0 = (colour/255 - mean)/std
-    dropout     whether it also knows images without conditions, or without the temperature alone
-    trained     the different conditions (power, speed, initial temperature) of its training data
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: str = FORMAT
-    network: str
-    section: str
-    pixel_size: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    embedding: Embedding
-    dropout: bool
-    trained: list[tuple[float | None, float | None, float | None]]
-    stages: list[Stage] = []
-
-    @property
-    def hull(self) -> np.ndarray:
-        """(n, 3) the conditions trained with, NaN where unknown."""
-        return np.array(self.trained, dtype=float).reshape(-1, 3)
 
 
 @dataclass
@@ -129,9 +91,11 @@ def save(model: Model, folder: Path, half: bool = False) -> None:
         partial.mkdir(parents=True)
         unet.save_pretrained(partial / "unet")
         noise_schedule(clip=bool((scale == 0.5).all())).save_pretrained(partial / "scheduler")
-        (partial / CARD).write_text(model.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        card = model.card.model_dump_json(indent=1) + "\n"
+        (partial / CARD).write_text(card, encoding="utf-8")
+        (partial / README).write_text(in_words(model.card, unet), encoding="utf-8")
         (folder / CARD).unlink(missing_ok=True)
-        for name in ("unet", "scheduler", CARD):  # the card last: without it there is no model
+        for name in ("unet", "scheduler", README, CARD):  # the card last: no model without it
             shutil.rmtree(folder / name, ignore_errors=True)
             os.replace(partial / name, folder / name)
         partial.rmdir()

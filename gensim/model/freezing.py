@@ -15,7 +15,7 @@ def freeze(unet: UNet2DModel, up_blocks: int) -> None:
     """Leaves the last `up_blocks` up blocks trainable, and what is always trained."""
     blocks = len(unet.up_blocks)
     if not 0 <= up_blocks <= blocks:
-        raise UserError(f"--up-blocks {up_blocks}, but the network has {blocks}")
+        raise UserError(f"--set up_blocks={up_blocks}, but the network has {blocks}")
     frozen = [*unet.down_blocks, unet.mid_block, *unet.up_blocks[: blocks - up_blocks]]
     for block in frozen:
         block.requires_grad_(False)

@@ -20,6 +20,8 @@ class StudyPlan(Section):
 
     simulation: str = Field(description="folder of the crops that teach first")
     experiment: str = Field(description="folder of the crops that refine, validate and test")
+    validation: str = Field("", description="cases or runs of the experiment that validate though "
+                                            "their files have them train, see gensim info")
     network: str = Field("small", description="see gensim info")
     pretrain_images: Positive = Field(description="seen by the model of the simulation")
     images: Positive = Field(description="seen by every other model: equal steps for all methods")
@@ -46,6 +48,6 @@ def load(path: Path) -> StudyPlan:
         values = getattr(plan, name)
         if len(set(values)) < len(values):
             raise UserError(f"{where}: {name} = {list(values)}, but it must be different values")
-    taken = {"images", "learning_rate", "seed", "truth"} & set(plan.settings)
+    taken = {"images", "learning_rate", "seed", "truth", "validation"} & set(plan.settings)
     require(not taken, f"{where}: settings", ", ".join(sorted(taken)), "what the study leaves open")
     return plan

@@ -24,6 +24,7 @@ from gensim.train.loop import STATE
 from gensim.train.plan import Plan, Settings
 from gensim.train.run import trained
 from partsim.errors import UserError
+from partsim.schema import require
 from partsim.wholefile import replace_text
 
 PRETRAINED = "pretrained"
@@ -60,31 +61,46 @@ class Study:
     @cached_property
     def truth(self) -> Truth:
         """The experiment, all its crops."""
-        return Truth.of(Domain.of(CropSet(self.files["experiment"])))
+        return Truth.of(Domain.of(self.files["experiment"]))
 
     @cached_property
     def simulation(self) -> Domain:
         """The simulation, all its crops."""
-        return Domain.of(CropSet(self.files["simulation"]))
+        return Domain.of(self.files["simulation"])
+
+    @cached_property
+    def validating(self) -> list[tuple[int, int | None]]:
+        """(case, run) of the experiment that validate by the study's word."""
+        return Settings(validation=self.plan.validation).validating
 
     @cached_property
     def teaching(self) -> list[Path]:
-        """The files of the experiment of which some crop teaches."""
-        return [path for path in self.files["experiment"]
-                if (CropSet([path]).columns["split"] == "train").any()]
+        """The files of the experiment of which some crop teaches; first those that validate, too,
+        so that fewer cases are validated as all are."""
+        taught = [path for path in self.files["experiment"]
+                  if (CropSet([path]).columns["split"] == "train").any()]
+        return sorted(taught, key=lambda path: not self.validates(path))
+
+    def validates(self, path: Path) -> bool:
+        """Whether some crop of a file of the experiment validates."""
+        columns = CropSet([path]).columns
+        named = {case for case, _ in self.validating} & set(columns["case"].tolist())
+        return bool(named) or bool((columns["split"] == "validation").any())
 
     def check(self) -> None:
         """UserError where the crops cannot answer what the study asks."""
-        for name, paths in self.files.items():
-            if not (CropSet(paths).columns["split"] == "validation").any():
-                raise UserError(f"{self.plan.model_fields[name].description}, {paths[0].parent}: "
-                                "no crop validates")
+        for name, validating in (("simulation", []), ("experiment", self.validating)):
+            crops = CropSet(self.files[name], validating)
+            if not (crops.columns["split"] == "validation").any():
+                raise UserError(f"{self.files[name][0].parent} has no crop that validates: "
+                                f"{name} = {getattr(self.plan, name)}")
         if not self.truth.held_out.any():
             raise UserError(f"{self.files['experiment'][0].parent} has no held-out condition")
+        least = max(1, sum(map(self.validates, self.teaching)))
         for count in self.plan.cases:
-            if count >= len(self.teaching):
-                raise UserError(f"cases = {count}, but it must be fewer than the "
-                                f"{len(self.teaching)} cases that teach")
+            require(least <= count < len(self.teaching), "cases", f"{count}",
+                    f"{least} to {len(self.teaching) - 1}: those that validate are among them, and "
+                    f"{len(self.teaching)} teach in all")
 
     def conduct(self) -> None:
         """All cells, then the report."""
@@ -157,7 +173,8 @@ class Study:
 
     def plan_of(self, cell: Cell) -> Plan:
         """The training of a cell."""
-        own = {"learning_rate": cell.rate, "seed": cell.seed, "truth": cell.truth}
+        own = {"learning_rate": cell.rate, "seed": cell.seed, "truth": cell.truth,
+               "validation": self.plan.validation}
         settings = self.settings(self.plan.images, own)
         rest = [path for path in self.files["experiment"] if path not in self.teaching]
         teaching = self.teaching if cell.cases == ALL else self.teaching[: cell.cases]
@@ -178,7 +195,7 @@ class Study:
         """What a cell's JSON holds."""
         folder = self.folder / cell.name
         write_samples(folder / "samples.h5", load_model(folder), order, images)
-        domain = Domain.of(CropSet([folder / "samples.h5"]))
+        domain = Domain.of([folder / "samples.h5"])
         number = np.repeat(np.arange(len(self.truth.conditions)), order.count)
         made = {each: Part(domain, np.flatnonzero(number == each)) for each in set(number.tolist())}
         found = self.judgement(domain, made)

@@ -47,6 +47,8 @@ class Training:
         if settings.batch % ranks.size:
             raise UserError(f"batch = {settings.batch}, but it must be a multiple of the ranks:"
                             f" {ranks.size}")
+        if settings.compile and ranks.device.type == "cpu":
+            raise UserError("compile = True, but that needs a GPU")
         self.plan, self.settings, self.ranks, self.folder = plan, settings, ranks, folder
         self.model, teacher = ranks.together(lambda: started(plan, crops))
         dtype = DTYPES[settings.precision]
@@ -88,15 +90,23 @@ class Training:
         with Signals() as signals, Progress(self.settings.images, self.counter,
                                             self.ranks.rank == 0) as self.progress:
             for batch in ahead(self._batches()):
+                if self.worse >= self.settings.patience:
+                    break
                 self.step(batch)
                 if self._due(self.settings.validate_every):
                     self.validate()
-                if self.worse >= self.settings.patience:
-                    break
                 self._watch(signals, stop)
         if not self.rows or self.rows[-1]["images"] < self.counter:
             self.validate()
         self.ranks.on_first(lambda: draw_curve(self.rows, self.folder))
+
+    def close(self) -> None:
+        """Lets go of DistributedDataParallel, which must be done before the ranks part.
+
+        It would hold the last of the process group, whose destructor waits for threads that wait
+        for the interpreter's lock: a rank then hangs at its end.
+        """
+        self.network = self.unet
 
     def _batches(self):
         """The batches of this rank from the counter on."""
@@ -175,13 +185,14 @@ class Training:
         """The table, and the model in whose network the average is now; rank 0 only."""
         write_table(self.rows, self.folder)
         if better:
-            card = counted(self.model, self.counter)
+            card = counted(self.model, self.rows[-1])
             save(Model(self.unet, card), self.folder, self.settings.half)
 
     def save_state(self) -> None:
         """Writes state.pt, whole or absent."""
         state = {
             "ranks": self.ranks.size,
+            "files": self.model.card.stages[-1].files,
             "counter": self.counter,
             "best": self.best,
             "worse": self.worse,
@@ -206,6 +217,8 @@ class Training:
         except Exception as problem:  # torch fails in many ways on a file cut short
             text = " ".join(str(problem).split())[:200]
             raise UserError(f"{path} cannot be resumed from: {text}") from problem
+        if state.get("files") != self.model.card.stages[-1].files:
+            raise UserError(f"{path} cannot be resumed from: the crops files have changed since")
         self.counter, self.best = state["counter"], state["best"]
         self.worse, self.rows = state["worse"], state["rows"]
         if state["ranks"] == self.ranks.size:

@@ -23,7 +23,17 @@ class Settings(BaseModel):
     truth           weight of the true noise in distillation, 1 - truth that of the teacher's
     up_blocks       last up blocks that fine-tuning trains; None: as the paper, all for
                     cross-sections and two for longitudinal ones
+    drawn           in which colours the network sees crops whose grains are known: those of Xie et
+                    al., grains that touch always differing, so that grains can be read from
+                    samples; or as the files have them
+    colours         of few orientations, or of `drawn`, are exchanged from image to image
+    precision       bf16 makes matrix products in bfloat16, for GPUs: a CPU that has no such
+                    instructions was 3.6 times slower with it than with float32
+    compile         by torch.compile, on a GPU only
     half            models are kept as bfloat16
+    licence         of the weights, told by the card of the model; GPL-3.0-or-later, for example
+    validation      cases, or runs of cases, that validate though their file has them train: "5,7/2"
+                    is case 5 and run 2 of case 7
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,19 +51,28 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0)
     precision: Literal["float32", "float64", "bf16"] = "float32"
     compile: bool = False
+    drawn: Literal["palette", "stored"] = "palette"
     mirror: bool = True
     colours: bool = True
     dropout: float = Field(0.1, ge=0, le=0.5)
     truth: float = Field(0.8, ge=0, le=1)
     up_blocks: int | None = Field(None, ge=0)
     half: bool = False
+    licence: str = ""
+    validation: str = Field("", pattern=r"^(\d+(/\d+)?(,\d+(/\d+)?)*)?$")
+
+    @property
+    def validating(self) -> list[tuple[int, int | None]]:
+        """(case, run) of `validation`, run None for all runs of a case."""
+        pairs = [word.partition("/") for word in self.validation.split(",") if word]
+        return [(int(case), int(run) if run else None) for case, _, run in pairs]
 
 
 class Plan(BaseModel):
     """A training run.
 
     network  name of a network, of a run that starts from random weights
-    base     folder of the model that is refined
+    base     folder of the model that is refined, or whose pre-training goes on with other data
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

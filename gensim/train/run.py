@@ -1,5 +1,6 @@
 """Begins or resumes a run of training on the ranks that were started."""
 
+from contextlib import closing
 from pathlib import Path
 
 from gensim.data.sets import CropSet
@@ -16,20 +17,25 @@ def begin(plan: Plan, folder: Path, stop: int | None = None) -> None:
     stop  images after which the state is written and Interrupted raised
     """
     with joined() as ranks:
-        crops = ranks.together(lambda: CropSet(plan.files))
-        training = Training(plan, crops, ranks, folder)
-        ranks.on_first(lambda: _clear(plan, folder))
-        _run(training, ranks, stop)
+        crops = ranks.together(lambda: read_crops(plan))
+        with closing(Training(plan, crops, ranks, folder)) as training:
+            ranks.on_first(lambda: _clear(plan, folder))
+            _run(training, stop)
 
 
 def resume(folder: Path, stop: int | None = None) -> None:
     """Goes on with the run in a folder from its last state."""
     with joined() as ranks:
         plan = ranks.together(lambda: read_plan(folder))
-        crops = ranks.together(lambda: CropSet(plan.files))
-        training = Training(plan, crops, ranks, folder)
-        ranks.together(training.restore)
-        _run(training, ranks, stop)
+        crops = ranks.together(lambda: read_crops(plan))
+        with closing(Training(plan, crops, ranks, folder)) as training:
+            ranks.together(training.restore)
+            _run(training, stop)
+
+
+def read_crops(plan: Plan) -> CropSet:
+    """The crops of a plan, drawn and parted as its settings say."""
+    return CropSet(plan.files, plan.settings.validating, plan.settings.drawn == "palette")
 
 
 def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:
@@ -37,14 +43,14 @@ def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:
 
     A state of the same plan that an earlier call left in the folder is gone on from.
     """
-    crops = ranks.together(lambda: CropSet(plan.files))
-    training = Training(plan, crops, ranks, folder)
-    if ranks.gathered(_stopped(plan, folder))[0]:
-        ranks.together(training.restore)
-    else:
-        ranks.on_first(lambda: _begin(plan, folder))
-    training.run(None)
-    return training.best
+    crops = ranks.together(lambda: read_crops(plan))
+    with closing(Training(plan, crops, ranks, folder)) as training:
+        if ranks.gathered(_stopped(plan, folder))[0]:
+            ranks.together(training.restore)
+        else:
+            ranks.on_first(lambda: _begin(plan, folder))
+        training.run(None)
+        return training.best
 
 
 def _stopped(plan: Plan, folder: Path) -> bool:
@@ -62,6 +68,6 @@ def _clear(plan: Plan, folder: Path) -> None:
     write_plan(plan, folder)
 
 
-def _run(training: Training, ranks: Ranks, stop: int | None) -> None:
+def _run(training: Training, stop: int | None) -> None:
     training.run(stop)
     print(f"{training.counter} images, best validation loss {training.best:.4f}")

@@ -5,9 +5,11 @@ import torch
 
 from gensim.data.sets import CropSet, parts
 from gensim.data.sheet import condition_text, distinct_conditions, spread
-from gensim.model.folder import Card, Model, Stage, load
+from gensim.model.card import Card, Stage
+from gensim.model.folder import Model, load
 from gensim.model.freezing import freeze
 from gensim.model.networks import DEFAULT, NETWORKS, Network, embedding_for
+from gensim.train.curve import LOSSES
 from gensim.train.plan import Plan
 from partsim.errors import UserError
 
@@ -22,7 +24,7 @@ def started(plan: Plan, crops: CropSet) -> tuple[Model, Model | None]:
     Raises UserError where data and model do not fit.
     """
     check_parts(crops)
-    if plan.verb == "pretrain":
+    if plan.base is None:
         return fresh(plan, crops), None
     model = refined(plan, crops)
     if plan.verb == "distill":
@@ -38,7 +40,8 @@ def check_parts(crops: CropSet) -> None:
     found = parts(crops)
     for name in ("train", "validation"):
         if len(found[name]) == 0:
-            raise UserError(f"{crops.files[0].path} has no crop with split = {name}")
+            hint = "; --set validation=CASE/RUN takes some" if name == "validation" else ""
+            raise UserError(f"{crops.files[0].path} has no crop with split = {name}{hint}")
 
 
 def fresh(plan: Plan, crops: CropSet) -> Model:
@@ -109,9 +112,10 @@ def finished_card(plan: Plan, crops: CropSet, model: Model) -> Model:
             raise UserError(f"the paper's network needs power and speed, but a crop has: {text}")
         conditions = np.pad(conditions[:, :2], ((0, 0), (0, 1)), constant_values=np.nan)
     known, _ = distinct_conditions(np.concatenate([card.hull, conditions]))
-    stage = Stage(verb=plan.verb, files=[path.name for path in plan.files], images=0,
-                  seed=plan.settings.seed)
+    stage = Stage(verb=plan.verb, files={file.path.name: file.sha256() for file in crops.files},
+                  settings=plan.settings.model_dump())
     update = {
+        "licence": plan.settings.licence or card.licence,
         "trained": [tuple(None if np.isnan(x) else float(x) for x in row) for row in known],
         "stages": [*card.stages, stage],
     }
@@ -133,7 +137,8 @@ def colours(
     return tuple(pixels.mean(axis=(0, 1)).tolist()), tuple(pixels.std(axis=1).mean(axis=0).tolist())
 
 
-def counted(model: Model, images: int) -> Card:
-    """The card with the images seen in the last stage."""
-    last = model.card.stages[-1].model_copy(update={"images": images})
+def counted(model: Model, row: dict[str, float | None]) -> Card:
+    """The card with the images and losses of a row of the curve in its last stage."""
+    losses = {name: row[name] for name in LOSSES[1:]}
+    last = model.card.stages[-1].model_copy(update={"images": row["images"], "losses": losses})
     return model.card.model_copy(update={"stages": [*model.card.stages[:-1], last]})

@@ -1,5 +1,7 @@
 """Crops files and sets of them: what is refused, parts, augmentation, statistics."""
 import json
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -8,11 +10,16 @@ import pytest
 from gensim.chance import Purpose, generator
 from gensim.command import execute
 from gensim.data.augment import Augmentation, exchanged, resized
-from gensim.data.crops import CropFile, Palette
+from gensim.data.crops import CropFile
 from gensim.data.sets import CropSet, parts
 from gensim.data.sheet import count_grains, distinct_conditions
+from gensim.evaluate import channel
+from partsim.crops import palette
+from partsim.crops.components import components
 from partsim.errors import UserError
 from tests.crops_files import COLOURS, ORIENTATIONS, crops_data, write_small
+from tests.grain_files import random_quaternions
+from tests.processes import environment_outside_mpi
 
 pytestmark = pytest.mark.serial
 
@@ -106,11 +113,25 @@ def test_held_out_conditions_and_runs_are_apart(tmp_path):
     assert sorted(np.concatenate(list(found.values()))) == list(range(48))
 
 
+def test_runs_and_cases_can_validate(tmp_path):
+    """A run of a case that trains, and all of another; what is held out stays so."""
+    path = write_small(tmp_path / "a.h5")
+    crops = CropSet([path], [(0, 0), (1, None)])
+    found = parts(crops)
+    assert {name: len(part) for name, part in found.items()} == {
+        "train": 4, "validation": 20, "held_out_case": 20, "held_out_run": 4}
+    assert set(crops.columns["case"][found["train"]]) == {2}
+    for case, run, said in ((9, None, "case 9"), (2, 7, "run 7 of case 2"), (3, None, "case 3")):
+        with pytest.raises(UserError) as told:
+            CropSet([path], [(case, run)])
+        assert str(told.value) == f"{path} has no {said} that could validate"
+
+
 def test_colours_are_exchanged_one_for_one():
     grains, image = DATA["grains"][0].copy(), DATA["images"][0].copy()
     grains[0, 0] = -1
     order = np.array([19, 3, 0, 17, 1, 5, 2, 4])
-    changed = exchanged(image, grains, Palette(np.arange(6), COLOURS), order)
+    changed = exchanged(image, grains, COLOURS, order)
     np.testing.assert_array_equal(changed[0, 0], image[0, 0])
     known = grains >= 0
     np.testing.assert_array_equal(changed[known], COLOURS[[3, 0, 1, 5, 2, 4]][grains[known]])
@@ -135,6 +156,27 @@ def test_only_a_cross_section_is_mirrored(tmp_path, section):
     mirrored = sum(np.array_equal(other, image[:, ::-1]) for other in seen)
     assert sum(np.array_equal(other, image) for other in seen) == 40 - mirrored
     assert 10 <= mirrored <= 30 if section == "cross" else mirrored == 0
+
+
+def test_recoloured_grains_that_touch_differ_in_every_exchange(tmp_path):
+    crops = CropSet([write_small(tmp_path / "a.h5", orientations=random_quaternions(6, 1))],
+                    recoloured=True)
+    numbers, colours = crops.exchangeable(3)
+    pieces, known = components(DATA["grains"][3]), palette.colours()
+    np.testing.assert_array_equal(colours, known)
+    augment = Augmentation(mirror=False)
+    for seed in range(4):
+        seen = augment.image(crops, 3, generator(seed, 0, Purpose.TRAINING))
+        assert (seen[..., None, :] == known).all(-1).any(-1).all()
+        np.testing.assert_array_equal(components(channel.read(seen[None])[0][0]), pieces)
+    np.testing.assert_array_equal(crops.images(np.array([3]))[0], known[numbers])
+
+
+def test_crops_without_grains_are_not_recoloured(tmp_path):
+    path = write_small(tmp_path / "a.h5", grains=np.full_like(DATA["grains"], -1))
+    crops = CropSet([path], recoloured=True)
+    np.testing.assert_array_equal(crops.images(np.array([5]))[0], DATA["images"][5])
+    assert crops.numbers(5) is None
 
 
 def test_many_orientations_keep_their_colours(tmp_path):
@@ -178,6 +220,23 @@ def test_equal_conditions_are_one_also_where_unknown():
 
 def test_touching_grains_of_one_orientation_are_one():
     assert count_grains(np.array([[0, 0, 1], [1, 0, 1], [1, 2, 0]])) == 5
+
+
+WITHOUT_TORCH = """import sys
+sys.modules["torch"] = None
+from gensim.__main__ import main
+sys.exit(main())"""
+
+
+def test_mistakes_end_with_2_and_one_line(tmp_path):
+    """As a program: a file cut short, and a verb whose libraries are not installed."""
+    path = write_small(tmp_path / "a.h5")
+    path.write_bytes(path.read_bytes()[:5000])
+    for words, said in ((["inspect", path], f"{path} is cut short or no HDF5 file"),
+                        (["info"], "torch is missing: pip install 'partsim[learn]'")):
+        done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *map(str, words)],
+                              env=environment_outside_mpi(), capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gensim: {said}\n")
 
 
 def test_inspect_tells_and_draws(tmp_path, capsys):

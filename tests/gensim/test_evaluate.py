@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from gensim.command import execute
-from gensim.data.sets import CropSet
 from gensim.evaluate.compare import Choices, compared
 from gensim.evaluate.domain import Domain
 from partsim.errors import UserError
@@ -66,7 +65,7 @@ def test_report_repeats_itself(folder):
 
 def test_bias_is_that_of_the_channel(folder):
     """Only where a small piece is taken away may two grains of one colour meet."""
-    domain = Domain.of(CropSet([folder / "fine.h5"]))
+    domain = Domain.of([folder / "fine.h5"])
     for name, value in domain.bias().items():
         assert value == pytest.approx(0, abs=0.005), name
 
@@ -74,7 +73,7 @@ def test_bias_is_that_of_the_channel(folder):
 def test_longitudinal_sections_have_a_depth(folder, tmp_path):
     files = [write_small(tmp_path / f"{seed}.h5", section="longitudinal",
                          grains=grown(24, 40, seed), **SIZE) for seed in (5, 6)]
-    truth, other = (Domain.of(CropSet([file])) for file in files)
+    truth, other = (Domain.of([file]) for file in files)
     table = compared(truth, other, Choices())["all"]
     assert 0 < table["depth"]["truth"]["mean"] < 32 * 2e-6
     assert 0 <= table["inclination"]["truth"]["mean"] < 180
@@ -87,7 +86,7 @@ def test_features_of_photographs_tell_domains_apart(folder):
     from gensim.evaluate.features import features
     from gensim.evaluate.run import apart
 
-    fine, alike, coarse = (Domain.of(CropSet([folder / f"{name}.h5"]))
+    fine, alike, coarse = (Domain.of([folder / f"{name}.h5"])
                            for name in ("fine", "alike", "coarse"))
     one, two = features("efficientnet-lite0", [fine.images, fine.images[:5]])
     assert one.shape == (24, 1280)

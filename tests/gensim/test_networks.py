@@ -1,4 +1,5 @@
 """The paper's network to its last parameter, what freezing leaves, the folder of a model."""
+import hashlib
 import json
 
 import numpy as np
@@ -30,6 +31,17 @@ def test_info_counts_parameters_and_what_is_trained(tmp_path):
     assert told["small"]["parameters"] <= 8_000_000 and told["small"]["pixels"] == 64
 
 
+def test_info_tells_how_alike_conditions_look(tmp_path):
+    """To the paper's network 5 W apart is another world, ours follows exp(-2 pi^2 x^2)."""
+    execute(["info", "--json", str(tmp_path / "info.json")])
+    told = json.loads((tmp_path / "info.json").read_text())["condition_kernel"]
+    assert told["paper"]["5 W"] == pytest.approx(-0.0911, abs=1e-4)
+    assert max(map(abs, told["paper"].values())) < 0.2 and "50 K" not in told["paper"]
+    for text, share in (("5 W", 0.05), ("20 W", 0.2), ("0.05 m/s", 0.1), ("50 K", 1 / 6)):
+        expected = np.exp(-2 * (np.pi * share) ** 2)
+        assert told["small"][text] == pytest.approx(expected, abs=0.02), text
+
+
 def test_embedding_of_the_paper():
     """Two conditions 5 W apart look unlike each other: -0.09, where ours gives 0.95."""
     paper = embedding_for(NETWORKS["paper"], "cross", np.full((1, 3), np.nan))
@@ -56,6 +68,19 @@ def test_folder_gives_back_the_model(model, tmp_path):
     half, whole = weights(model_folder.load(tmp_path / "m").unet), weights(model.unet)
     assert 0 < np.abs(half - whole).max() <= np.abs(whole).max() / 256
     assert not (tmp_path / "m" / "partial").exists()
+
+
+def test_card_in_words(tmp_path):
+    """Beside the weights: data with its SHA-256, settings, licence; heads that model hubs read."""
+    crops = write_small(tmp_path / "a.h5")
+    made = training(crops, tmp_path, licence="GPL-3.0-or-later", seed=7).model
+    model_folder.save(made, tmp_path / "m")
+    words = (tmp_path / "m" / "README.md").read_text()
+    assert words.startswith("---\nlibrary_name: diffusers\nlicense: gpl-3.0-or-later\n---\n")
+    digits = hashlib.sha256(crops.read_bytes()).hexdigest()
+    for said in (f"| a.h5 | `{digits}` |", "## pretrain: 0 images", "seed=7", "- 125 W, 0.6 m/s"):
+        assert said in words
+    assert made.card.stages[0].files == {"a.h5": digits}
 
 
 def test_every_colour_survives_scaling(model):

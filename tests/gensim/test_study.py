@@ -4,7 +4,6 @@ import json
 import numpy as np
 import pytest
 
-from gensim.data.sets import CropSet
 from gensim.evaluate.compare import Choices
 from gensim.evaluate.domain import Domain
 from gensim.study.cells import Cell, best_rates, compared, grouped, searched
@@ -61,7 +60,7 @@ def experiment_of(folder):
 
 
 def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
-    truth = Truth.of(Domain.of(CropSet([experiment_of(tmp_path)])))
+    truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
     assert truth.held_out.tolist() == [False, False, True]
     found = judged(truth, {number: truth.part(number) for number in range(3)}, Choices())
     assert found["score"] == 1 and found["control"] == 0
@@ -77,7 +76,7 @@ def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
 
 
 def test_tables_are_means_over_conditions_and_seeds(tmp_path):
-    truth = Truth.of(Domain.of(CropSet([experiment_of(tmp_path)])))
+    truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
     one = judged(truth, {2: truth.part(0)}, Choices())
     two = judged(truth, {2: truth.part(1)}, Choices())
     table = tabulated({"row": [one, two]}, True)["row"]

@@ -1,6 +1,5 @@
 """Training: what a step sees, objectives, resumption bit for bit, ranks, early stopping."""
 import csv
-import os
 import subprocess
 import sys
 
@@ -21,6 +20,7 @@ from gensim.train.plan import read_plan, settings_of, write_plan  # noqa: E402
 from partsim.errors import Interrupted, UserError  # noqa: E402
 from tests.crops_files import crops_data, write_small  # noqa: E402
 from tests.gensim_runs import measured, plan, training, weights  # noqa: E402
+from tests.processes import environment_outside_mpi  # noqa: E402
 
 pytestmark = pytest.mark.serial
 PARTS = ("clean", "noise", "times", "conditions")
@@ -133,7 +133,9 @@ def test_training_learns_and_the_average_is_kept(crops, tmp_path):
     kept = load(tmp_path)
     average = np.concatenate([p.double().numpy().ravel() for p in run.average.shadow_params])
     np.testing.assert_array_equal(weights(kept.unet), average)
-    assert kept.card.stages[-1].images == 240
+    stage = kept.card.stages[-1]
+    assert stage.images == 240 and stage.losses["validation"] == run.best
+    assert stage.losses["held_out_case"] == run.rows[-1]["held_out_case"]
     assert kept.card.trained == [(100, 0.5, 300), (125, 0.6, 300), (150, 0.5, 300)]
 
 
@@ -171,14 +173,60 @@ def test_hull_of_a_refined_model_holds_both_trainings(tmp_path, section, blocks)
     assert frozen == {"down_blocks", "mid_block"}
 
 
+def test_pre_training_goes_on_from_a_model(crops, base, tmp_path):
+    """With all weights trained, and the scaling of conditions that they were trained with."""
+    run = training(crops, tmp_path, "pretrain", base)
+    np.testing.assert_array_equal(weights(run.unet), weights(load(base).unet))
+    assert all(p.requires_grad for p in run.unet.parameters()) and run.objective.teacher is None
+    assert [stage.verb for stage in run.model.card.stages] == ["pretrain", "pretrain"]
+    assert run.model.card.embedding == load(base).card.embedding
+
+
+def test_bfloat16_on_a_cpu(crops, tmp_path):
+    """The first loss to the precision of bfloat16, not exactly; weights and their steps float32."""
+    whole, half = (training(crops, tmp_path, precision=precision) for precision in
+                   ("float32", "bf16"))
+    for run in (whole, half):
+        run.step(next(run._batches()))
+    assert 0 < abs(float(half.last / whole.last) - 1) < 2**-8
+    assert {p.dtype for p in half.unet.parameters()} == {torch.float32}
+    with pytest.raises(UserError, match="compile = True, but that needs a GPU"):
+        training(crops, tmp_path, compile=True)
+
+
+LAUNCHERS = {
+    "mpirun": ["mpirun", "--oversubscribe", "-n", "2", sys.executable],
+    "torchrun": [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"],
+}
+
+
+def on_two_ranks(launcher, *words):
+    """A Python module with its words, run to its end."""
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return subprocess.run([*LAUNCHERS[launcher], "-m", *map(str, words)], capture_output=True,
+                          env=environment_outside_mpi(**root), text=True, timeout=300)
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_commands_on_two_ranks(crops, tmp_path, launcher):
+    """Stopped and resumed under either launcher; a mistake is told in one line, by one rank."""
+    run = tmp_path / "run"
+    sizes = ["--set", "images=48", "--set", "batch=8", "--set", "validation_images=8"]
+    begun = ["pretrain", crops, "--network", "demo", "--output", run, "--stop", 24, *sizes]
+    done = on_two_ranks(launcher, "gensim", *begun)
+    assert f"gensim: stopped after 24 images; go on with: gensim resume {run}" in done.stderr
+    assert not (run / "curve.csv").exists() and (run / "state.pt").exists()
+    done = on_two_ranks(launcher, "gensim", "resume", run)
+    assert done.returncode == 0 and "48 images, best validation loss" in done.stdout, done.stderr
+    assert load(run).card.stages[-1].images == 48
+    done = on_two_ranks(launcher, "gensim", "resume", tmp_path / "none")
+    assert done.returncode != 0 and done.stderr.count("gensim: ") == 1
+    assert "is not the folder of a training run" in done.stderr
+
+
 def test_one_rank_equals_two(crops, tmp_path):
     """Weights after 50 steps in float64 to 1e-10, the first float32 gradient to 1e-5, samples."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("OMPI_", "PMIX_", "ORTE_", "PRTE_"))}
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    command = ["mpirun", "--oversubscribe", "-n", "2", sys.executable, "-m", "tests.gensim_runs",
-               str(crops), str(tmp_path / "two.npz")]
-    done = subprocess.run(command, env=kept | root, capture_output=True, text=True, timeout=300)
+    done = on_two_ranks("mpirun", "tests.gensim_runs", crops, tmp_path / "two.npz")
     assert done.returncode == 0, done.stderr
     one, two = measured(crops, Ranks()), np.load(tmp_path / "two.npz")
     assert two["ranks"] == 2
@@ -202,7 +250,10 @@ def test_data_that_do_not_fit_are_refused(base, tmp_path, changes, verb, said):
 def test_settings_and_plans(crops, tmp_path):
     settings = settings_of(["images=400", "learning_rate=3e-4", "mirror=false", "precision=bf16"])
     assert (settings.images, settings.learning_rate, settings.mirror) == (400, 3e-4, False)
-    for word, said in [("batch=0", "--set batch=0: input should be greater than 0"),
+    assert settings_of(["validation=5,12/2"]).validating == [(5, None), (12, 2)]
+    assert settings.validating == []
+    for word, said in [("validation=5/", "--set validation=5/: string should match"),
+                       ("batch=0", "--set batch=0: input should be greater than 0"),
                        ("btach=8", "did you mean batch?"), ("images", "NAME=VALUE"),
                        ("precision=half", "--set precision=half: input should be")]:
         with pytest.raises(UserError) as told:
@@ -219,6 +270,10 @@ def test_wrong_state_or_batch_is_refused(crops, tmp_path):
     (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(UserError, match="state.pt cannot be resumed from"):
         training(crops, tmp_path).restore()
+    trained(crops, tmp_path, images=8)
+    changed = write_small(tmp_path / "a.h5", power=crops_data()["power"] + 1)
+    with pytest.raises(UserError, match="the crops files have changed since"):
+        training(changed, tmp_path).restore()
     with pytest.raises(UserError, match="batch = 8, but it must be a multiple of the ranks: 3"):
         training(crops, tmp_path, ranks=Ranks(0, 3), batch=8)
 

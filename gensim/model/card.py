@@ -1,0 +1,89 @@
+"""The card of a model: what must be known of it beside its weights, for programs and in words."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from gensim.data.sheet import condition_text
+from gensim.model.condition import Embedding
+from gensim.model.networks import parameters
+
+FORMAT = "gensim model 1"
+INTRODUCTION = """\
+# Grain structure of melt tracks: a diffusion model
+
+UNet2DModel `{network}` of gensim, {count:,} parameters: {section} sections of melt tracks, {size}
+pixels or {width:.0f} um wide. `gensim sample` draws them, and so do the lines of plain diffusers in
+the README of partsim. What it was trained with (power, speed, initial temperature):
+"""
+
+
+class Stage(BaseModel):
+    """One training that a model went through.
+
+    files     SHA-256 of each crops file by its name
+    images    seen until the weights were the best
+    losses    of these weights on the fixed sets of each part, None where it has no crops
+    settings  as gensim.train.plan has them
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: str
+    files: dict[str, str]
+    images: int = 0
+    losses: dict[str, float | None] = {}
+    settings: dict[str, Any]
+
+
+class Card(BaseModel):
+    """What must be known of a model beside its weights.
+
+    pixel_size  m, of the images it makes
+    mean, std   of each channel: x_0 = (colour/255 - mean)/std
+    dropout     whether it also knows images without conditions, or without the temperature alone
+    trained     the different conditions (power, speed, initial temperature) of its training data
+    licence     of the weights, empty where the user stated none
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str = FORMAT
+    network: str
+    section: str
+    pixel_size: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    embedding: Embedding
+    dropout: bool
+    trained: list[tuple[float | None, float | None, float | None]]
+    licence: str = ""
+    stages: list[Stage] = []
+
+    @property
+    def hull(self) -> np.ndarray:
+        """(n, 3) the conditions trained with, NaN where unknown."""
+        return np.array(self.trained, dtype=float).reshape(-1, 3)
+
+
+def in_words(card: Card, unet: torch.nn.Module) -> str:
+    """The card as Markdown, headed by the lines that model hubs read."""
+    size = unet.config.sample_size
+    licence = [f"license: {card.licence.lower()}"] if card.licence else []
+    head = ["---", "library_name: diffusers", *licence, "---", ""]
+    told = INTRODUCTION.format(network=card.network, count=parameters(unet), section=card.section,
+                               size=size, width=size * card.pixel_size * 1e6)
+    known = [f"- {condition_text(row)}" for row in card.hull]
+    return "\n".join([*head, told, *known, *sum(map(stage_in_words, card.stages), [])]) + "\n"
+
+
+def stage_in_words(stage: Stage) -> list[str]:
+    """The lines about one training."""
+    losses = [f"{name} {loss:.4f}" for name, loss in stage.losses.items() if loss is not None]
+    settings = [f"{name}={value}" for name, value in stage.settings.items() if value != ""]
+    files = [f"| {name} | `{digits}` |" for name, digits in stage.files.items()]
+    return ["", f"## {stage.verb}: {stage.images} images", "",
+            f"Losses: {', '.join(losses) or 'none'}", "", f"Settings: {', '.join(settings)}", "",
+            "| crops file | SHA-256 |", "|---|---|", *files]
