@@ -87,13 +87,15 @@ def plan(job: Job) -> dict[str, Any]:
     costs = [Costs(speeds, updates_per_step(job, material, each)) for each in meshes["shares"]]
     works = [work_of(stretch, job, material, each) for stretch, each in zip(stretches, costs)]
     final = work_of(final_stretch(job), job, material, costs[-1])
-    return {
+    told = {
         "job": str(job.path),
         **cost(job, meshes, [*works, final]),
         "calibration": calibration(speeds, effects),
         "layers": layer_rows(job, meshes, works, expected),
-        "heights": height_rows(expected),
     }
+    if {job.phase.laser_scheme, job.phase.cooling_scheme} != {"off"}:
+        told["heights"] = height_rows(expected)
+    return told
 
 
 def cost(job: Job, meshes: dict[str, np.ndarray], works: list[Work]) -> dict[str, Any]:

@@ -152,6 +152,8 @@ def test_rows_begin_with_the_first_simulated_layer(comm, uncalibrated):
     assert [row["layer"] for row in told["layers"]] == [3, 4]
     assert told["layers"] == whole["layers"][2:]
     assert told["heights"] == whole["heights"] and len(told["heights"]) == 4
+    off = job_with({"phase.laser_scheme": "off", "phase.cooling_scheme": "off"})
+    assert "heights" not in plan(off)
     shares = [row["lost_share"] for row in whole["layers"]]
     assert shares[0] == pytest.approx(0.2) and (np.diff(shares) > 0).all()
 
