@@ -79,13 +79,12 @@ class Study:
         so that fewer cases are validated as all are."""
         taught = [path for path in self.files["experiment"]
                   if (CropSet([path]).columns["split"] == "train").any()]
-        return sorted(taught, key=lambda path: not self.validates(path))
+        return sorted(taught, key=lambda path: (not self.named(path), not validates(path)))
 
-    def validates(self, path: Path) -> bool:
-        """Whether some crop of a file of the experiment validates."""
-        columns = CropSet([path]).columns
-        named = {case for case, _ in self.validating} & set(columns["case"].tolist())
-        return bool(named) or bool((columns["split"] == "validation").any())
+    def named(self, path: Path) -> bool:
+        """Whether a file of the experiment has a case that the study makes validate."""
+        cases = {case for case, _ in self.validating}
+        return bool(cases & set(CropSet([path]).columns["case"].tolist()))
 
     def check(self) -> None:
         """UserError where the crops cannot answer what the study asks."""
@@ -96,11 +95,11 @@ class Study:
                                 f"{name} = {getattr(self.plan, name)}")
         if not self.truth.held_out.any():
             raise UserError(f"{self.files['experiment'][0].parent} has no held-out condition")
-        least = max(1, sum(map(self.validates, self.teaching)))
+        least = max(1, sum(map(self.named, self.teaching)))
         for count in self.plan.cases:
             require(least <= count < len(self.teaching), "cases", f"{count}",
-                    f"{least} to {len(self.teaching) - 1}: those that validate are among them, and "
-                    f"{len(self.teaching)} teach in all")
+                    f"from {least}, those of validation = {self.plan.validation}, to fewer than "
+                    f"the {len(self.teaching)} that teach")
 
     def conduct(self) -> None:
         """All cells, then the report."""
@@ -237,3 +236,8 @@ class Study:
             gap = np.linalg.norm(scaled[taught] - scaled[number], axis=1)
             made[int(number)] = truth.part(int(taught[np.argmin(gap)]))
         return truth.domain, made
+
+
+def validates(path: Path) -> bool:
+    """Whether some crop of a file validates."""
+    return bool((CropSet([path]).columns["split"] == "validation").any())
