@@ -78,7 +78,7 @@ def stored(build: Build) -> dict[str, np.ndarray]:
         values[~nodes_that_exist(view)] = 0.0
     own["consolidated"] = site.state["consolidated"] * view.active_cells.reshape(-1, size**3)
     leaves = site.mesh.leaves
-    arrays = {name: np.concatenate(build.comm.allgather(own[name])) for name in own}
+    arrays = {name: site.mesh.everywhere(values) for name, values in own.items()}
     return arrays | {"level": leaves.level, "corner": leaves.corner, "active": site.mesh.active}
 
 
@@ -90,9 +90,10 @@ def nodes_that_exist(view: BlockView) -> np.ndarray:
 def books(build: Build) -> dict:
     """Place, counters and account of a build: what a checkpoint keeps beside the fields."""
     header, _ = build.describe()
-    place = ("layer", "bounds", "number", "index", "ticks")
+    place = ("layer", "number", "index", "ticks")
     names = (*place, "counts", "ledger", "steps", "updates", "peak")
-    return {name: header[name] for name in names} | {"energy": build.energy()}
+    owner = build.site.mesh.owner.tolist()
+    return {name: header[name] for name in names} | {"energy": build.energy(), "owner": owner}
 
 
 def assert_same_bits(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> None:

@@ -19,7 +19,7 @@ from .heat import Heat
 from .kernels import sweep_block
 from .levels import empty_levels, relevel, slowest_levels
 from .losses import cool_surface, cool_surface_content
-from .pace import INTERVAL, Pace
+from .pace import Pace, highest_levels, levels_within
 from .source import Optics, aim_steps, beam_room, empty_beam, empty_beams
 
 
@@ -68,10 +68,7 @@ class Multirate:
         mesh, nodes, top = heat.mesh, heat.mesh.nodes, heat.top
         self.heat, self.dt, self.ledger, self.length, self.pace = heat, dt, ledger, length, pace
         self.count = length.bit_length()
-        self.limit = np.minimum(pace.stable, self.count - 1)
-        self.limit[pace.near] = np.minimum(self.limit[pace.near], INTERVAL.bit_length() - 1)
-        self.interval = 1 << int(self.limit[pace.near].min(initial=self.count - 1))
-        self.limit[pace.near] = self.interval.bit_length() - 1
+        self.limit, self.interval = highest_levels(pace, length)
         self.slowest = slowest_levels(mesh, self.limit, self.count, top)
         self.levels = empty_levels(self.slowest, self.count)
         conduction = heat.conduction
@@ -104,10 +101,8 @@ class Multirate:
 
         start  base steps of the stretch        since  base steps of the macro step
         """
-        pace, mesh, nodes = self.pace, self.heat.mesh, self.heat.mesh.nodes
-        pace.advance(start + self.interval)
-        level = np.where(pace.near, np.minimum(pace.levels(start), self.limit), self.limit)
-        self.level = level
+        mesh, nodes = self.heat.mesh, self.heat.mesh.nodes
+        self.level = level = levels_within(self.pace, self.limit, start, self.interval)
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
         self.updates += float(self.weight @ fires)
