@@ -18,6 +18,7 @@ from .mesh.partition import deal
 from .thermal.pace import INTERVAL, Pace, highest_levels, levels_within
 
 PARTS = 6  # of a scan
+SAMPLE = 4  # macro steps between looks at the levels
 HOT = 1.0  # cost of a cell of a block that takes base steps, against another one's
 
 
@@ -48,13 +49,13 @@ def parts(pace: Pace, leaves: Leaves, laser: int, length: int) -> Iterator[Part]
     unit = max(length, INTERVAL)
     starts = np.unique(laser * np.arange(PARTS) // PARTS // unit * unit).tolist()
     for start, stop in zip(starts, [*starts[1:], laser]):
-        yield Part(start, updates(pace, range(start, stop, length), length),
+        yield Part(start, updates(pace, range(start, stop, SAMPLE * length), length),
                    beams(pace.visited(start, stop), leaves))
     yield even(leaves, laser)
 
 
 def updates(pace: Pace, steps: range, length: int) -> np.ndarray:
-    """(n,) Part.updates, from the levels at the beginning of macro steps."""
+    """(n,) Part.updates, from the levels at the beginning of some macro steps."""
     limit, interval = highest_levels(pace, length)
     total = np.zeros(len(limit))
     for start in steps:
