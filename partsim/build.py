@@ -145,8 +145,7 @@ class Build:
 
     def deal(self, grid: Grid, work: np.ndarray) -> np.ndarray:
         """(n,) who owns which blocks in the part of the stretch at hand; work: Site.work."""
-        begun = [part for part in self.parts_of(grid) if part.start <= self.index]
-        return begun[-1].owner(work, self.comm.size)
+        return dealing.at(self.parts_of(grid), self.index).owner(work, self.comm.size)
 
     def parts_of(self, grid: Grid) -> list[dealing.Part]:
         """The parts of the stretch; one where ranks have nothing to share or steps are alike."""

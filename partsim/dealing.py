@@ -8,7 +8,7 @@ blocks of the background, which are cut along the Morton curve. In a cool-down a
 alike. All of it follows from the paths, time and the mesh, so that a resumed run does the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,11 @@ class Part(NamedTuple):
     def owner(self, cost: np.ndarray, ranks: int) -> np.ndarray:
         """(n,) who owns which block, from the cost (n,) of an update of each."""
         return deal(cost * self.updates, self.beam, ranks)
+
+
+def at(parts: Iterable[Part], index: int) -> Part:
+    """The part in which step number `index` of the stretch lies."""
+    return [part for part in parts if part.start <= index][-1]
 
 
 def even(leaves: Leaves, start: int = 0) -> Part:

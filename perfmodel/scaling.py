@@ -119,9 +119,9 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     site, leaves = build.site, build.site.mesh.leaves
     work = site.work(leaves, layer, site.solid())
     parts = dealing.parts(build.new_pace(site.mesh), leaves, scan, length)
-    dealt = [part for part in parts if part.start <= build.index][-1]
+    found: dict[str, Any] = {"work": work, "leaves": leaves}
+    found["dealt"] = dealing.at(parts, build.index)
     build.redeal()
-    found: dict[str, Any] = {"work": work, "leaves": leaves, "dealt": dealt}
     levels: list[np.ndarray] = []
     found["multirate"] = time_steps(build, steps // length, levels)
     found["levels"] = np.array(levels)

@@ -105,7 +105,8 @@ class Halo:
         nodes = np.unique(nodes)
         place = np.minimum(np.searchsorted(sharing.nodes, nodes), end - 1)
         place = place[sharing.nodes[place] == nodes]
-        low, count = sharing.slot_first[place], np.diff(sharing.slot_first)[place]
+        low = sharing.slot_first[place]
+        count = sharing.slot_first[place + 1] - low
         first = np.r_[0, np.cumsum(count)]
         slots = sharing.slots[np.repeat(low - first[:-1], count) + np.arange(first[-1])]
         messages = []

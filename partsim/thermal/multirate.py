@@ -59,6 +59,7 @@ class Multirate:
     levels  of the blocks and nodes now
     peak    K, highest temperature so far of a block under the beam
     limit   (n,) the highest level that each leaf may have; level (n,) that of all leaves now
+    at_border (nb,) which own blocks share nodes with other ranks
     parts   of the halo, for the blocks of each level that is faster than the slowest near a beam
     dark    a source of nothing
     updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
@@ -83,6 +84,8 @@ class Multirate:
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
+        borders = [np.zeros(0, np.int64), *mesh.border_blocks]
+        self.at_border = np.isin(mesh.own, np.concatenate(borders))
         self.parts: list[Part] = []
         nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
         self.dark = empty_beam(nowhere, 1, (0, 0))
@@ -118,14 +121,14 @@ class Multirate:
         self.load(start)
 
     def part(self, level: int, beside: tuple[np.ndarray, np.ndarray]) -> Part:
-        """The shared nodes that blocks of a level touch.
+        """The shared nodes that blocks of a level touch; few of these are at a border.
 
         beside  own nodes that faster blocks of other ranks touch, once for each, and their levels
         """
         mesh, (node, of_node) = self.heat.mesh, beside
         tables, waste = mesh.nodes.tables, mesh.nodes.n_surface
         touched = [node[of_node == level]]
-        for block in np.flatnonzero(self.levels.block == level):
+        for block in np.flatnonzero((self.levels.block == level) & self.at_border):
             entries = slice(tables.surface_first[block], tables.surface_first[block + 1])
             real = tables.surface_slot[entries] != waste
             touched.append(tables.surface_node[entries][real])

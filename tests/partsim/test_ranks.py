@@ -58,6 +58,7 @@ def test_explicit_steps_are_the_same_bits(comm, explicit):
     fields = stored(explicit.together)
     assert_same_bits(fields, stored(explicit.alone))
     assert len(np.unique(fields["level"])) == 3
+    assert explicit.together.site.counts.repartitions > 3 * LAYERS
     steps = explicit.together.steps
     assert steps["laser"] > 400 and steps["cooling"] == 10 * LAYERS
 

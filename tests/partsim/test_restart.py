@@ -31,6 +31,7 @@ MOMENTS = {  # stretches and steps of the next one that are done, between macro 
     "layer": (8, 0),
     "adaptation": (8, 16),
     "scan after adaptation": (8, SCAN // 32 * 16),
+    "between two deals of the blocks": (8, SCAN // 32 * 32 + 8),
     "explicit cooling": (8, SCAN + 8),
     "super-steps": (8, SCAN + 13),
     "final cooling": (10, 4),
