@@ -100,8 +100,8 @@ class Halo:
         All ranks that share a node must have it in the part or none of them.
         """
         sharing, end = self.sharing, len(self.sharing.nodes)
-        if not end:
-            return Part(sharing.nodes, sharing.slot_first, sharing.slots, [])
+        if not end or not len(nodes):
+            return Part(sharing.nodes[:0], sharing.slot_first[:1], sharing.slots[:0], [])
         nodes = np.unique(nodes)
         place = np.minimum(np.searchsorted(sharing.nodes, nodes), end - 1)
         place = place[sharing.nodes[place] == nodes]
