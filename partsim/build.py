@@ -153,8 +153,8 @@ class Build:
             length, laser = largest_ratio(self.job), self.stretch.laser
             self.parts = [dealing.even(grid.leaves)]
             if self.comm.size > 1 and length > 1 and laser:
-                pace = self.new_pace(grid)
-                self.parts = [*dealing.parts(pace, grid.leaves, laser, length)]
+                scan = dealing.scan_parts(self.new_pace(grid), grid.leaves, laser, length)
+                self.parts = dealing.stretch_parts(scan, grid, laser, self.comm.size)
         return self.parts
 
     def redeal(self) -> None:
