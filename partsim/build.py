@@ -150,7 +150,7 @@ class Build:
     def parts_of(self, grid: Grid) -> list[dealing.Part]:
         """The parts of the stretch; one where ranks have nothing to share or steps are alike."""
         if self.parts is None:
-            length, laser = largest_ratio(self.job), self.stretch.laser
+            length, laser = largest_ratio(self.job), self.stretch.laser if self.stretch else 0
             self.parts = [dealing.even(grid.leaves)]
             if self.comm.size > 1 and length > 1 and laser:
                 scan = dealing.scan_parts(self.new_pace(grid), grid.leaves, laser, length)

@@ -48,9 +48,9 @@ class Part(NamedTuple):
 
     def pays(self, cost: np.ndarray, ranks: int) -> bool:
         """Whether equal pieces would wait longer: one of them has a beam's hot blocks on top."""
-        work, hot, beams = cost * self.updates, cost @ self.hot, max(int(self.beam.max()) + 1, 1)
+        work, hot, beams = cost * self.updates, cost @ self.hot, int(self.beam.max()) + 1
         largest = np.bincount(self.owner(cost, ranks), work).max()
-        return bool(largest <= hot / beams + (work.sum() - hot) / ranks)
+        return not beams or bool(largest <= hot / beams + (work.sum() - hot) / ranks)
 
 
 def even(leaves: Leaves, start: int = 0, updates: np.ndarray | None = None) -> Part:

@@ -54,7 +54,7 @@ def sources(old: Leaves, new: Leaves) -> Sources:
 def moves(origin: np.ndarray, old: Mesh, new: Mesh):
     """Which old leaves this rank sends to each rank, and which it gets from each, in order.
 
-    origin  (n, ...) the old leaves that each new one needs, -1 for none
+    origin  (n, m) the old leaves that each new one needs, -1 for none
     """
     owner, leaf = np.repeat(new.owner, origin.shape[1]), origin.ravel()
     rank, ranks = new.rank, new.comm.size

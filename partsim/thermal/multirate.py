@@ -59,7 +59,7 @@ class Multirate:
     levels  of the blocks and nodes now
     peak    K, highest temperature so far of a block under the beam
     limit   (n,) the highest level that each leaf may have; level (n,) that of all leaves now
-    at_border (nb,) which own blocks share nodes with other ranks
+    at_border  (nb,) which own blocks share nodes with other ranks
     parts   of the halo, for the blocks of each level that is faster than the slowest near a beam
     dark    a source of nothing
     updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
