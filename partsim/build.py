@@ -5,7 +5,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 
-from . import parallel
+import numpy as np
+
+from . import dealing, parallel
 from .clock import Clock
 from .errors import UserError
 from .grouped_scan import GroupedScan, energy_share
@@ -13,6 +15,7 @@ from .grouping import grouped
 from .job import Job, parse
 from .jobcheck import check, largest_ratio, longest_explicit_step
 from .macrostep import MacroStep
+from .mesh.mesh import Grid
 from .output.checkpoint import latest, load_blocks, load_header, load_rows
 from .output.progress import Progress
 from .output.records import Records
@@ -59,7 +62,7 @@ class Build:
         self.arriving = 1.0
         self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
-        self.drop_solvers()
+        self.drop_mesh()
         self.records = Records(self, folder)
 
     def start(self) -> None:
@@ -125,10 +128,10 @@ class Build:
 
     def enter(self) -> None:
         """Prepares the mesh and the solvers of the stretch at hand."""
+        self.drop_mesh()
         if self.index == 0 and not self.stretch.final:
             with self.timers("growth"):
                 self.lay(self.stretch.layer)
-        self.drop_solvers()
         self.records.new_mesh()
         self.records.layer_begun()
 
@@ -136,9 +139,30 @@ class Build:
         """Lays the powder of a layer."""
         if self.rule:
             self.arriving = self.rule.arriving(layer)
-        self.site.grow(layer)
+        self.site.grow(layer, self.deal)
         if self.rule:
             self.rule.begin(layer)
+
+    def deal(self, grid: Grid, work: np.ndarray) -> np.ndarray:
+        """(n,) who owns which blocks in the part of the stretch at hand; work: Site.work."""
+        return dealing.at(self.parts_of(grid), self.index).owner(work, self.comm.size)
+
+    def parts_of(self, grid: Grid) -> list[dealing.Part]:
+        """The parts of the stretch; one where ranks have nothing to share or steps are alike."""
+        if self.parts is None:
+            length, laser = largest_ratio(self.job), self.stretch.laser if self.stretch else 0
+            self.parts = [dealing.even(grid.leaves)]
+            if self.comm.size > 1 and length > 1 and laser:
+                scan = dealing.scan_parts(self.new_pace(grid), grid.leaves, laser, length)
+                self.parts = dealing.stretch_parts(scan, grid, laser, self.comm.size)
+        return self.parts
+
+    def redeal(self) -> None:
+        """Gives the blocks to the ranks that have them in the part at hand; collective."""
+        with self.timers("growth"):
+            if self.site.redeal(self.deal):
+                self.drop_solvers()
+                self.records.new_mesh()
 
     def end_scan(self) -> None:
         """What is left to do to a layer when all beams are off."""
@@ -146,9 +170,14 @@ class Build:
             self.drop_solvers()
             self.rule.end(self.stretch.layer)
 
+    def drop_mesh(self) -> None:
+        """Forgets what belongs to one stretch on one mesh."""
+        self.pace, self.parts = None, None
+        self.drop_solvers()
+
     def drop_solvers(self) -> None:
-        """Solvers belong to one mesh."""
-        self.explicit, self.superstep, self.macro, self.pace = None, None, None, None
+        """Solvers belong to the blocks of this rank."""
+        self.explicit, self.superstep, self.macro = None, None, None
 
     def run_stretch(self) -> None:
         """The steps of the stretch that are still to be done."""
@@ -159,6 +188,8 @@ class Build:
 
     def advance(self) -> None:
         """The step that is due, or the macro step that stands for several."""
+        if any(part.start == self.index > 0 for part in self.parts_of(self.site.mesh)):
+            self.redeal()
         kind = "laser" if self.index < self.stretch.laser else "cooling"
         count, ticks = self.macro_length(), self.stretch.steps[self.index]
         if count > 1:
@@ -185,11 +216,11 @@ class Build:
         """Advances temperature and phases by `count` base steps, each block in its own steps."""
         site, began = self.site, perf_counter()
         solver = self.macro_solver(count, kind)
-        before = solver.multirate.updates
+        solver.multirate.updates = 0.0
         solver.run(site.state["temperature"], site.former, self.index)
         self.peak = max(self.peak, solver.multirate.peak)
         self.seconds["explicit"] += perf_counter() - began
-        self.updates["explicit"] += solver.multirate.updates - before
+        self.updates["explicit"] += solver.multirate.updates
         self.updates["equivalent"] += site.mesh.total_nodes * count
 
     def macro_solver(self, count: int, kind: str) -> MacroStep:
@@ -197,8 +228,7 @@ class Build:
         if self.macro is None or (self.macro.multirate.length, self.macro_kind) != (count, kind):
             site, base = self.site, self.clock.base
             if self.pace is None:
-                self.pace = Pace(site.mesh, self.stretch.paths, self.optics(), base,
-                                 self.largest_explicit)
+                self.pace = self.new_pace(site.mesh)
             multirate = Multirate(site.heat, base, site.ledger, count, self.pace)
             if kind == "laser":
                 multirate.aim_at(self.dimmed_paths(), self.optics())
@@ -206,6 +236,10 @@ class Build:
             self.macro = MacroStep(multirate, site.phases, scheme, self.timers)
             self.macro_kind = kind
         return self.macro
+
+    def new_pace(self, grid: Grid) -> Pace:
+        """Which levels the blocks may have in this stretch."""
+        return Pace(grid, self.stretch.paths, self.optics(), self.clock.base, self.largest_explicit)
 
     def optics(self) -> Optics:
         """The source of all beams."""
@@ -311,11 +345,13 @@ class Build:
     def restore(self, path: Path) -> None:
         """The state of a checkpoint; collective."""
         read = partial(parallel.together, self.comm)
-        header, _ = read(lambda: load_header(path))
+        header, owner = read(lambda: load_header(path))
         blocks = read(lambda: load_blocks(path))
-        self.site.restore(header, blocks, lambda *rows: read(lambda: load_rows(path, *rows)))
         self.number, self.index = header["number"], header["index"]
         self.stretch = stretch(self.job, self.part, self.number)
+        same_ranks = len(header["ledger"]) == self.comm.size
+        self.site.restore(header, blocks, (lambda *_: owner) if same_ranks else self.deal,
+                          lambda own: read(lambda: load_rows(path, own)))
         self.clock.ticks, self.steps = header["ticks"], header["steps"]
         self.arriving = header["arriving"]
         self.updates, self.seconds = header["updates"], header["seconds"]

@@ -37,14 +37,14 @@ def describe_file(path: Path) -> dict[str, Any]:
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:
-    header, offset = load_header(path)
+    header, owner = load_header(path)
     return {
         "job": Path(header["job_path"]).name,
         "layer": header["layer"],
         "base_steps": header["ticks"],
         "steps": header["steps"],
-        "blocks": int(offset[-1]),
-        "ranks": len(offset) - 1,
+        "blocks": len(owner),
+        "ranks": len(header["ledger"]),
         "wall": measured(header["seconds"]["before"], "s"),
     }
 

@@ -1,6 +1,7 @@
 """The state of a build between two steps: the mesh, its fields, and what they are made of."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -10,9 +11,9 @@ from .ledger import Ledger
 from .mesh import adapt, growth
 from .mesh.forest import Leaves, carried
 from .mesh.lattice import Lattice, make_lattice
-from .mesh.mesh import Mesh
-from .mesh.partition import cut, imbalance
-from .mesh.transfer import Transfer
+from .mesh.mesh import Grid, Mesh
+from .mesh.partition import cut
+from .mesh.transfer import Transfer, moved
 from .mesh.view import BlockView
 from .part.material import Material
 from .phase.integrate import BlockPhases, Options, PhaseFields, beta, initial
@@ -22,7 +23,8 @@ from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
 
 VARIED = 1.75  # cost of a cell in a block whose conductivity varies: mostly where phases change too
-UNEVEN = 1.02  # largest work of a rank over the mean that is left alone between adaptations
+
+Deal = Callable[[Grid, np.ndarray], np.ndarray]  # from Site.work (n,) to the owner (n,) of blocks
 
 
 @dataclass
@@ -71,8 +73,7 @@ class Site:
     def lay_plate(self) -> None:
         """The bare plate at the temperature T_0."""
         leaves = growth.plate_leaves(self.lattice, self.job.mesh.fine_band)
-        bounds = cut(self.work(leaves, 0), self.comm.size)
-        mesh = Mesh(self.comm, self.lattice, leaves, 0, bounds)
+        mesh = Mesh(self.comm, self.lattice, leaves, 0, cut(self.work(leaves, 0), self.comm.size))
         values = self.untouched("plate")
         shapes = {"node": mesh.nodes.n_total, "cell": (mesh.n_blocks, self.lattice.block**3)}
         self.settle(
@@ -113,24 +114,52 @@ class Site:
         """The temperature in `former` is the new one, the one before is in `former`."""
         self.state["temperature"], self.former = self.former, self.state["temperature"]
 
-    def grow(self, layer: int) -> None:
-        """Lays powder up to the top of `layer`; adapts the mesh when a new row of blocks begins."""
+    def grow(self, layer: int, deal: Deal | None = None) -> None:
+        """Lays powder up to the top of `layer`; adapts the mesh when a new row of blocks begins.
+
+        deal  who owns which blocks, by default equal pieces of the Morton curve
+        """
         old = self.mesh
         self.phases.catch_up(self.state["temperature"])
         self.renew_ghosts()
         leaves = growth.with_layer(old.leaves, self.lattice, layer)
-        new_row = len(leaves) > len(old.leaves)
-        if new_row:
+        if len(leaves) > len(old.leaves):
             leaves = self.adapted(leaves, layer)
-        solid = np.concatenate(self.comm.allgather(self.heat.conduction.solid))
-        weight = self.work(leaves, layer, carried(old.leaves, solid, leaves))
-        bounds = old.bounds
-        if new_row or imbalance(weight, bounds) > UNEVEN:
-            bounds = cut(weight, self.comm.size)
-        self.move_to(Mesh(self.comm, self.lattice, leaves, layer, bounds))
+        work = self.work(leaves, layer, carried(old.leaves, self.solid(), leaves))
+        if deal:
+            owner = deal(Grid(self.lattice, leaves, layer), work)
+        else:
+            owner = cut(work, self.comm.size)
+        self.move_to(Mesh(self.comm, self.lattice, leaves, layer, owner))
+
+    def redeal(self, deal: Deal) -> bool:
+        """Gives the blocks to other ranks without a change of any bit; whether any has moved.
+
+        Temperature and phases go as they are, and so does how blocks rest. Collective.
+        """
+        old = self.mesh
+        owner = deal(old, self.work(old.leaves, old.layer, self.solid()))
+        if np.array_equal(owner, old.owner):
+            return False
+        mesh = Mesh(self.comm, self.lattice, old.leaves, old.layer, owner)
+        rows = moved(old, mesh, self.node_blocks() | self.block_rows())
+        self.take_rows(mesh, rows, rows)
+        old.close()
+        self.counts.repartitions += 1
+        return True
+
+    def take_rows(self, mesh: Mesh, nodes: dict, cells: dict) -> None:
+        """Takes a mesh and what `node_blocks` and `block_rows` say of its blocks; collective."""
+        state = {name: mesh.largest(nodes[name]) for name in self.nodal()}
+        self.settle(mesh, state | {"consolidated": cells["consolidated"]})
+        self.phases.rest = cells["rest"]
+
+    def solid(self) -> np.ndarray:
+        """(n,) which blocks have one conductivity; collective."""
+        return self.mesh.everywhere(self.heat.conduction.solid)
 
     def work(self, leaves: Leaves, layer: int, solid: np.ndarray | None = None) -> np.ndarray:
-        """(n,) expected cost of each block in cells of the plate.
+        """(n,) expected cost of an update of each block in cells of the plate.
 
         solid  (n,) which blocks have one conductivity, by default those of the plate
         """
@@ -246,6 +275,19 @@ class Site:
             return dict.fromkeys(names, None)
         return {name: float(total / volume) for name, total in zip(names, totals)}
 
+    def blocks(self) -> BlockView:
+        """This rank's blocks without fields."""
+        mesh = self.mesh
+        return BlockView(
+            self.lattice.block,
+            self.lattice.cell,
+            np.array(self.lattice.origin),
+            mesh.leaves.corner[mesh.own],
+            mesh.leaves.stride[mesh.own],
+            mesh.leaves.level[mesh.own],
+            mesh.active[mesh.own],
+        )
+
     def view(self) -> BlockView:
         """This rank's blocks with the fields that are shown; collective."""
         mesh, size = self.mesh, self.lattice.block
@@ -261,41 +303,33 @@ class Site:
         pitch, nodal = size + 1, ("temperature", "alpha_stable", "martensite", "beta", "liquid")
         nodes = {n: mesh.to_blocks(shown[n]).reshape(-1, pitch, pitch, pitch) for n in nodal}
         cells = {"consolidated": self.state["consolidated"].reshape(-1, size, size, size)}
-        return BlockView(
-            size,
-            self.lattice.cell,
-            np.array(self.lattice.origin),
-            mesh.leaves.corner[mesh.own],
-            mesh.leaves.stride[mesh.own],
-            mesh.leaves.level[mesh.own],
-            mesh.active[mesh.own],
-            nodes,
-            cells,
-        )
+        return replace(self.blocks(), nodes=nodes, cells=cells)
+
+    @staticmethod
+    def nodal() -> list[str]:
+        """The fields at nodes."""
+        return sorted(name for name, entry in FIELDS.items() if entry.place == "node")
 
     def node_blocks(self) -> dict[str, np.ndarray]:
         """The nodal fields block by block, for a checkpoint; collective."""
         self.renew_ghosts()
-        places = {name for name, entry in FIELDS.items() if entry.place == "node"}
-        return {name: self.mesh.to_blocks(self.state[name]) for name in sorted(places)}
+        return {name: self.mesh.to_blocks(self.state[name]) for name in self.nodal()}
 
     def block_rows(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps of each of this rank's blocks beside the nodal fields."""
         return {"consolidated": self.state["consolidated"], "rest": self.phases.rest}
 
-    def restore(self, header: dict, blocks: dict[str, np.ndarray], load_rows) -> None:
-        """The state of a checkpoint: header and blocks of describe(), load_rows(low, high)."""
+    def restore(self, header: dict, blocks: dict[str, np.ndarray], deal: Deal, load_rows) -> None:
+        """The state of a checkpoint: header and blocks of describe().
+
+        load_rows  what node_blocks() and block_rows() gave of some blocks (nb,)
+        """
         leaves = Leaves(self.lattice.block, self.lattice.depth, blocks["level"], blocks["corner"])
-        layer, bounds = header["layer"], np.array(header["bounds"])
-        if len(bounds) != self.comm.size + 1:
-            bounds = cut(self.work(leaves, layer), self.comm.size)
-        mesh = Mesh(self.comm, self.lattice, leaves, layer, bounds)
-        nodes, cells = load_rows(mesh.own.start, mesh.own.stop)
-        state = {name: mesh.largest(values) for name, values in nodes.items()}
-        state["consolidated"] = cells["consolidated"]
+        layer = header["layer"]
+        owner = deal(Grid(self.lattice, leaves, layer), self.work(leaves, layer))
+        mesh = Mesh(self.comm, self.lattice, leaves, layer, owner)
         self.counts = Counts(**header["counts"])
-        self.settle(mesh, state)
-        self.phases.rest = cells["rest"]
+        self.take_rows(mesh, *load_rows(mesh.own))
         self.ledger = Ledger.restored(self.shared_out(header["ledger"]))
 
     def shared_out(self, ledgers: list) -> list:
@@ -314,7 +348,6 @@ class Site:
         mesh = self.mesh
         header = {
             "layer": mesh.layer,
-            "bounds": mesh.bounds.tolist(),
             "counts": asdict(self.counts),
             "ledger": self.comm.allgather(self.ledger.state()),
         }

@@ -53,7 +53,7 @@ def before_layer(job: Job, layer: int, last: int, comm) -> Build:
     build.site.lay_plate()
     if layer > 1:
         build.skip_layers(layer - 1)
-    build.site.grow(layer)
+    build.site.grow(layer, build.deal)
     return build
 
 

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from partsim.mesh.forest import DIRECTIONS, Leaves
-from partsim.mesh.partition import cut, owner_of
 
 BYTES = 8  # of a contribution
 
@@ -74,9 +73,8 @@ class Partition(NamedTuple):
     bytes: np.ndarray
 
     @classmethod
-    def of(cls, leaves: Leaves, work: np.ndarray, ranks: int) -> "Partition":
-        """The pieces that a run on so many ranks has."""
-        owner = owner_of(cut(work, ranks), np.arange(len(leaves)))
+    def of(cls, leaves: Leaves, owner: np.ndarray, ranks: int) -> "Partition":
+        """From the owners (n,) that the blocks have in a run on so many ranks."""
         beside = leaves.neighbours()
         block, direction = np.nonzero((beside >= 0) & (owner[beside] != owner[:, None]))
         other = beside[block, direction]

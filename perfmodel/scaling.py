@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from mpi4py import MPI
 
+from partsim import dealing
 from partsim.build import Build
 from partsim.errors import UserError
 from partsim.job import Job
 from partsim.jobcheck import largest_ratio
+from partsim.mesh.mesh import Grid
+from partsim.mesh.partition import cut
 from partsim.part import shape
 from partsim.program import layer_stretch
 from perfmodel.layouts import before_layer
@@ -39,6 +42,23 @@ class Question(NamedTuple):
     link: Link | None
 
 
+class Dealt(NamedTuple):
+    """How a multirate run deals the blocks of a grid to ranks at step `index` of a scan.
+
+    scan, laser  the scan's parts and base steps
+    """
+
+    scan: list[dealing.Part]
+    grid: Grid
+    laser: int
+    index: int
+
+    def owner(self, work: np.ndarray, ranks: int) -> np.ndarray:
+        """(n,) rank of each block on so many ranks; work (n,) of an update."""
+        parts = dealing.stretch_parts(self.scan, self.grid, self.laser, ranks)
+        return dealing.at(parts, self.index).owner(work, ranks)
+
+
 def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]:
     """Strong scaling, the model's error where both are known, and its predictions; collective.
 
@@ -54,12 +74,13 @@ def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]
         layout = Layout(measured[1].pop("work"), measured[1].pop("levels").astype(int))
         rows += [{"layer": layer, "ranks": ranks, "scheme": scheme} | found[scheme]
                  for ranks, found in measured.items() for scheme in SCHEMES]
-        leaves = measured[1].pop("leaves")
+        dealt = measured[1].pop("dealt")
         for scheme in SCHEMES:
             costs = Costs.fitted(layout, measured[1][scheme]["seconds_per_step"],
                                  measured[1]["one rate"]["seconds_per_step"], scheme == "multirate")
             for ranks in sorted({*measured, *asked.more}):
-                part = Partition.of(leaves, layout.work, ranks)
+                owner = (dealt.owner if costs.multirate else cut)(layout.work, ranks)
+                part = Partition.of(dealt.grid.leaves, owner, ranks)
                 beyond = asked.link or link
                 told = predicted_seconds(layout, part, costs, link if ranks in measured else beyond)
                 predictions.append({"layer": layer, "scheme": scheme, "ranks": ranks} | told)
@@ -107,17 +128,23 @@ def measured_link(comm: MPI.Comm) -> Link:
 def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, Any]:
     """Both schemes in the middle of a layer's scan; collective.
 
-    levels  (m, n) of the blocks at the beginning of macro steps, work (n,) and leaves of the mesh
+    levels  (m, n) of the blocks at the beginning of macro steps
+    work    (n,) of an update of each; dealt  who gets them
     """
     build = before_layer(job, layer, layer, comm)
     length, scan = largest_ratio(job), build.stretch.laser
     build.index = min(scan // 2, scan - needed_steps(job, steps)) // length * length
-    found: dict[str, Any] = {"work": work_of(build), "leaves": build.site.mesh.leaves}
+    site, leaves = build.site, build.site.mesh.leaves
+    parts = dealing.scan_parts(build.new_pace(site.mesh), leaves, scan, length)
+    found: dict[str, Any] = {"work": site.work(leaves, layer, site.solid())}
+    found["dealt"] = Dealt(parts, Grid(site.lattice, leaves, layer), scan, build.index)
+    build.redeal()
     levels: list[np.ndarray] = []
     found["multirate"] = time_steps(build, steps // length, levels)
     found["levels"] = np.array(levels)
     build.job = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
-    build.drop_solvers()
+    build.drop_mesh()
+    build.redeal()
     found["one rate"] = time_steps(build, steps // ONE_RATE, [])
     return found
 
@@ -139,13 +166,6 @@ def needed_steps(job: Job, steps: int) -> int:
     """Base steps that both schemes take to time so many."""
     length = largest_ratio(job)
     return (WARM_UP + max(steps // length, 1)) * length + WARM_UP + max(steps // ONE_RATE, 1)
-
-
-def work_of(build: Build) -> np.ndarray:
-    """(n,) what the ranks are dealt by."""
-    site, mesh = build.site, build.site.mesh
-    solid = np.concatenate(build.comm.allgather(site.heat.conduction.solid))
-    return site.work(mesh.leaves, mesh.layer, solid)
 
 
 def time_steps(build: Build, count: int, levels: list[np.ndarray]) -> dict[str, Any]:

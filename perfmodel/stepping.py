@@ -65,7 +65,7 @@ def warm_up(builds: list[Build]) -> None:
 
 def forget(build: Build) -> None:
     """Clears accounts, clocks and counters."""
-    build.drop_solvers()
+    build.drop_mesh()
     build.index, build.clock.ticks, build.peak = 0, 0, 0.0
     build.timers.seconds.clear()
     build.updates = dict.fromkeys(build.updates, 0)
@@ -77,11 +77,11 @@ def forget(build: Build) -> None:
 
 def begin_layer(build: Build, layer: int, number: int) -> None:
     """Lays the powder of a layer, but for the first, whose powder lies."""
-    if number:
-        build.site.grow(layer)
-    build.drop_solvers()
+    build.drop_mesh()
     build.number, build.index = number, 0
     build.stretch = stretch(build.job, build.part, number)
+    if number:
+        build.site.grow(layer, build.deal)
 
 
 def walk(builds: list[Build], comm: MPI.Comm, steps: int | None) -> np.ndarray:
@@ -107,6 +107,9 @@ def differences(one: Build, other: Build) -> dict[str, Any]:
     if not np.array_equal(mesh.leaves.corner, other.site.mesh.leaves.corner):
         raise UserError(f"layer {mesh.layer}: the meshes of both schemes have become different, "
                         "compare fewer layers")
+    one.drop_solvers()
+    one.site.redeal(lambda *_: other.site.mesh.owner)
+    mesh = one.site.mesh
     T, other_T = (np.concatenate(comm.allgather(build.site.state["temperature"][mesh.owned]))
                   for build in (one, other))
     gap, warm = np.abs(T - other_T), T > np.median(T) + WARMED

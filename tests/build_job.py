@@ -1,12 +1,16 @@
 """The job of all tests of ranks, restart and energy, in which the mesh does all that it can do."""
 
+import csv
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from partsim.build import Build, checked_job
 from partsim.job import Job, parse
 from partsim.mesh.view import BlockView
+from partsim.output import records
 from tests.small_job import job_text
 
 BUILD = {
@@ -78,7 +82,7 @@ def stored(build: Build) -> dict[str, np.ndarray]:
         values[~nodes_that_exist(view)] = 0.0
     own["consolidated"] = site.state["consolidated"] * view.active_cells.reshape(-1, size**3)
     leaves = site.mesh.leaves
-    arrays = {name: np.concatenate(build.comm.allgather(own[name])) for name in own}
+    arrays = {name: site.mesh.everywhere(values) for name, values in own.items()}
     return arrays | {"level": leaves.level, "corner": leaves.corner, "active": site.mesh.active}
 
 
@@ -90,9 +94,10 @@ def nodes_that_exist(view: BlockView) -> np.ndarray:
 def books(build: Build) -> dict:
     """Place, counters and account of a build: what a checkpoint keeps beside the fields."""
     header, _ = build.describe()
-    place = ("layer", "bounds", "number", "index", "ticks")
+    place = ("layer", "number", "index", "ticks")
     names = (*place, "counts", "ledger", "steps", "updates", "peak")
-    return {name: header[name] for name in names} | {"energy": build.energy()}
+    owner = build.site.mesh.owner.tolist()
+    return {name: header[name] for name in names} | {"energy": build.energy(), "owner": owner}
 
 
 def assert_same_bits(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> None:
@@ -103,3 +108,22 @@ def assert_same_bits(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) 
         assert (values.dtype, values.shape) == (other.dtype, other.shape), name
         differ = values.view(np.uint64) != other.view(np.uint64)
         assert not differ.any(), f"{name}: {differ.sum()} values differ"
+
+
+def table(build, name):
+    """The columns of a table that a build wrote."""
+    with open(build.records.folder / name) as file:
+        rows = list(csv.DictReader(file))
+    return {column: [row[column] for row in rows] for column in rows[0]}
+
+
+@contextmanager
+def checkpoints_at(moments):
+    """Checkpoints are written after these steps, and all are kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "WATCH", 1)
+        patch.setattr(
+            records.Records, "overdue",
+            lambda self: (self.build.number, self.build.index) in moments,
+        )
+        yield

@@ -76,10 +76,16 @@ def varied_mesh(
     return make_mesh(comm, lattice, varied_leaves(lattice, layer, seed), layer)
 
 
+def scattered(mesh: Mesh, seed: int = 3) -> Mesh:
+    """The same mesh with every block given to a rank at random."""
+    owner = np.random.default_rng(seed).integers(0, mesh.comm.size, len(mesh.leaves))
+    return Mesh(mesh.comm, mesh.lattice, mesh.leaves, mesh.layer, owner)
+
+
 def alone(mesh: Mesh) -> Mesh:
     """The same mesh on a single rank."""
-    bounds = np.array([0, len(mesh.leaves)])
-    return Mesh(MPI.COMM_SELF, mesh.lattice, mesh.leaves, mesh.layer, bounds)
+    owner = np.zeros(len(mesh.leaves), int)
+    return Mesh(MPI.COMM_SELF, mesh.lattice, mesh.leaves, mesh.layer, owner)
 
 
 def node_points(mesh: Mesh) -> np.ndarray:
@@ -126,7 +132,7 @@ def noisy(mesh: Mesh, low: float, high: float, seed: int = 0) -> np.ndarray:
 
 def everywhere(mesh: Mesh, rows: np.ndarray) -> np.ndarray:
     """Block-wise rows of all ranks, in the order of the leaves."""
-    return np.concatenate(mesh.comm.allgather(rows))
+    return mesh.everywhere(rows)
 
 
 def total(mesh: Mesh, vector: np.ndarray) -> float:

@@ -38,6 +38,7 @@ STAGES = {
     "grains": 6,
     "plan": 6,
     "estimate": 6,
+    "dealing": 6,
     "macrostep": 6,
     "program": 6,
     "site": 6,

@@ -63,8 +63,7 @@ def count_nodes(leaves: Leaves, lattice: Lattice, layer: int) -> int:
     """Nodes of a mesh that are not hanging; the ranks share the counting; collective."""
     comm = parallel.world()
     top = lattice.top(layer)
-    bounds = cut(leaves.active(top), comm.size)
-    nodes = number_nodes(leaves, top, bounds, comm.rank)
+    nodes = number_nodes(leaves, top, cut(leaves.active(top), comm.size), comm.rank)
     return parallel.global_sum(comm, nodes.n_total - nodes.n_ghost)
 
 

@@ -87,7 +87,7 @@ class Patch:
         leaves = growth.adapted(leaves, lattice, 1, job.mesh.fine_band, (none, none))
         world = parallel.world()
         self.comm = world.Create_group(world.group.Incl([world.rank]))
-        self.mesh = Mesh(self.comm, lattice, leaves, 1, np.array([0, len(leaves)]))
+        self.mesh = Mesh(self.comm, lattice, leaves, 1, np.zeros(len(leaves), int))
         metal = leaves.corner[:, 2] < lattice.plate
         consolidated = np.repeat(metal.astype(float), lattice.block**3).reshape(len(leaves), -1)
         self.temperature = np.full(self.mesh.nodes.n_total, temperature)

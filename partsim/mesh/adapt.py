@@ -195,7 +195,7 @@ def wishes(
     values = np.stack([mesh.to_blocks(state[name]) for name in names])
     errors = np.zeros((4, mesh.n_blocks))
     block_errors(values, state["consolidated"], lattice.block, errors)
-    interpolant, parents, spread, jump = np.concatenate(mesh.comm.allgather(errors), axis=1)
+    interpolant, parents, spread, jump = mesh.everywhere(errors.T).T
     complete = mesh.active == lattice.block
     finer = np.maximum(interpolant, np.where(deep, 0.0, jump)) > inputs.refine_tolerance
     finer &= complete & ~kept_coarse(leaves, lattice, deep)

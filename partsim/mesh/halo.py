@@ -100,12 +100,13 @@ class Halo:
         All ranks that share a node must have it in the part or none of them.
         """
         sharing, end = self.sharing, len(self.sharing.nodes)
-        if not end:
-            return Part(sharing.nodes, sharing.slot_first, sharing.slots, [])
+        if not end or not len(nodes):
+            return Part(sharing.nodes[:0], sharing.slot_first[:1], sharing.slots[:0], [])
         nodes = np.unique(nodes)
         place = np.minimum(np.searchsorted(sharing.nodes, nodes), end - 1)
         place = place[sharing.nodes[place] == nodes]
-        low, count = sharing.slot_first[place], np.diff(sharing.slot_first)[place]
+        low = sharing.slot_first[place]
+        count = sharing.slot_first[place + 1] - low
         first = np.r_[0, np.cumsum(count)]
         slots = sharing.slots[np.repeat(low - first[:-1], count) + np.arange(first[-1])]
         messages = []

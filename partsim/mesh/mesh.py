@@ -9,46 +9,18 @@ from .halo import Halo
 from .lattice import Lattice
 from .local import add_blocks, gather, gather_blocks, raise_blocks
 from .nodes import key_point, number_nodes
-from .partition import owner_of
 
 
-class Mesh:
-    """Blocks active up to the top of `layer`, and this rank's share of them.
+class Grid:
+    """The leaves (n) active up to the top of `layer`, whoever owns them."""
 
-    leaves   all blocks (the same on every rank)
-    bounds   (ranks+1,) the blocks of each rank
-    nodes    numbering of this rank's nodes
-    volume   (n_total,)    m^3, lumped volume of each node
-    area     (n_surface,)  m^2, exposed top area of each surface node
-    """
-
-    def __init__(self, comm, lattice: Lattice, leaves: Leaves, layer: int, bounds: np.ndarray):
-        self.comm, self.lattice, self.leaves, self.layer = comm, lattice, leaves, layer
-        self.bounds, self.rank = bounds, comm.rank
-        self.nodes = number_nodes(leaves, lattice.top(layer), bounds, comm.rank)
-        self.halo = Halo(comm, self.nodes.sharing)
-        self.volume = self.assemble(self.block_volume())
-        self.area = self.assemble(self.block_area())[: self.nodes.n_surface]
-
-    @property
-    def own(self) -> slice:
-        """This rank's blocks among the leaves."""
-        return slice(int(self.bounds[self.rank]), int(self.bounds[self.rank + 1]))
-
-    @property
-    def owned(self) -> slice:
-        """The owned nodes in a vector of this rank."""
-        return slice(self.nodes.n_ghost, self.nodes.n_total)
+    def __init__(self, lattice: Lattice, leaves: Leaves, layer: int):
+        self.lattice, self.leaves, self.layer = lattice, leaves, layer
 
     @property
     def top(self) -> int:
         """Lattice height of the current top."""
         return self.lattice.top(self.layer)
-
-    @property
-    def n_blocks(self) -> int:
-        """Blocks of this rank."""
-        return self.own.stop - self.own.start
 
     @cached_property
     def active(self) -> np.ndarray:
@@ -59,6 +31,37 @@ class Mesh:
     def cells(self) -> int:
         """Active cells of the whole mesh."""
         return int(self.active.sum()) * self.lattice.block**2
+
+
+class Mesh(Grid):
+    """Blocks active up to the top of `layer`, and this rank's share of them.
+
+    leaves   all blocks (the same on every rank)
+    owner    (n,) rank of each block
+    own      (nb,) this rank's blocks among the leaves, rising
+    nodes    numbering of this rank's nodes
+    volume   (n_total,)    m^3, lumped volume of each node
+    area     (n_surface,)  m^2, exposed top area of each surface node
+    """
+
+    def __init__(self, comm, lattice: Lattice, leaves: Leaves, layer: int, owner: np.ndarray):
+        super().__init__(lattice, leaves, layer)
+        self.comm, self.rank, self.owner = comm, comm.rank, owner
+        self.own = np.flatnonzero(owner == comm.rank)
+        self.nodes = number_nodes(leaves, lattice.top(layer), owner, comm.rank)
+        self.halo = Halo(comm, self.nodes.sharing)
+        self.volume = self.assemble(self.block_volume())
+        self.area = self.assemble(self.block_area())[: self.nodes.n_surface]
+
+    @property
+    def owned(self) -> slice:
+        """The owned nodes in a vector of this rank."""
+        return slice(self.nodes.n_ghost, self.nodes.n_total)
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of this rank."""
+        return len(self.own)
 
     @cached_property
     def total_nodes(self) -> int:
@@ -100,10 +103,9 @@ class Mesh:
     def border_blocks(self) -> list[np.ndarray]:
         """For each of Sharing.ranks, the leaves of both sides that touch nodes shared with it."""
         nodes, tables = self.nodes, self.nodes.tables
-        entries = np.diff(tables.surface_first)
-        block = np.repeat(np.arange(self.own.start, self.own.stop), entries)
+        block = np.repeat(self.own, np.diff(tables.surface_first))
         real = tables.surface_slot != nodes.n_surface
-        owner = owner_of(self.bounds, nodes.foreign_block)
+        owner = self.owner[nodes.foreign_block]
         result = []
         for rank in nodes.sharing.ranks:
             shared = np.zeros(nodes.n_surface, bool)
@@ -117,6 +119,13 @@ class Mesh:
         tables = self.nodes.tables
         ranges = [slice(*tables.surface_first[block : block + 2]) for block in which]
         return any((tables.surface_node[own] < self.nodes.n_ghost).any() for own in ranges)
+
+    def everywhere(self, rows: np.ndarray) -> np.ndarray:
+        """(n, ...) rows (nb, ...) of the blocks of all ranks, in the order of the leaves."""
+        order = np.argsort(self.owner, kind="stable")
+        result = np.empty((len(order), *rows.shape[1:]), rows.dtype)
+        result[order] = np.concatenate(self.comm.allgather(rows))
+        return result
 
     def block_shape(self) -> tuple[int, int]:
         """Shape of block-wise nodal values of this rank."""

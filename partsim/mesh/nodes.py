@@ -1,10 +1,11 @@
 """The nodes of a rank's blocks: which are hanging, which are shared, and where each is stored.
 
 The vector of a rank is [ghost | owned surface | interior], where surface nodes lie on the surface
-of some block. A node that blocks of several ranks touch is kept by all of them; the lowest rank
-owns it, for the others it is a ghost. Contributions to a shared node are summed in block order, so
-that the sum is bitwise the same on any number of ranks: the owner, whose blocks come first, sums
-its own at the node; those of the other ranks are kept apart, one slot for each block.
+of some block. A node that blocks of several ranks touch is kept by all of them; the rank of the
+first of these blocks owns it, for the others it is a ghost. Contributions to a shared node are
+summed in block order, so that the sum is bitwise the same whoever owns what: the owner sums at the
+node those of its blocks that come before all others; the rest is kept apart, one slot for each
+block.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ import numpy as np
 
 from .forest import Leaves
 from .local import Tables
-from .partition import owner_of
 from .sides import find_runs, hanging_positions, hanging_sides, position_table, surface
 
 KEY_BITS = 21
@@ -132,53 +132,42 @@ def first_seen(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return distinct[order], place[inverse]
 
 
-def foreign_entries(leaves, bounds, rank, neighbours, shape) -> Entries:
-    """Surface entries of the other ranks' blocks that touch blocks of this rank."""
+def foreign_entries(leaves, mine, neighbours, shape) -> Entries:
+    """Surface entries of the other ranks' blocks that touch this rank's blocks, mine (n,)."""
     active, bits = shape
-    low, high = bounds[rank], bounds[rank + 1]
     first = np.repeat(np.arange(len(leaves)), neighbours.shape[1])
     second = neighbours.ravel()
-    own_first = (first >= low) & (first < high)
-    own_second = (second >= low) & (second < high)
-    touching = np.r_[
-        second[own_first & ~own_second & (second >= 0)], first[own_second & ~own_first]
-    ]
+    across = (second >= 0) & (mine[first] != mine[second])
+    touching = np.r_[first[across & ~mine[first]], second[across & ~mine[second]]]
     return surface_entries(leaves, np.unique(touching), active, bits)
 
 
-def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nodes:
-    """The nodes of the blocks bounds[rank]:bounds[rank+1] of a mesh that is active up to `top`."""
+def number_nodes(leaves: Leaves, top: int, owner: np.ndarray, rank: int) -> Nodes:
+    """The nodes of a rank's blocks in a mesh active up to `top`; owner (n,) of all leaves."""
     active = leaves.active(top)
     neighbours = leaves.neighbours()
     bits = hanging_bits(leaves, neighbours)
-    blocks = np.arange(bounds[rank], bounds[rank + 1])
+    blocks = np.flatnonzero(owner == rank)
     own = surface_entries(leaves, blocks, active, bits)
     real = ~own.hanging
     key, node_of = first_seen(own.key[real])
 
-    foreign = foreign_entries(leaves, bounds, rank, neighbours, (active, bits))
+    foreign = foreign_entries(leaves, owner == rank, neighbours, (active, bits))
     sorter = np.argsort(key)
     place = np.searchsorted(key, foreign.key, sorter=sorter)
     place = sorter[np.minimum(place, len(key) - 1)]
     shared = ~foreign.hanging & (key[place] == foreign.key)
-    foreign_rank, foreign_node = owner_of(bounds, foreign.block[shared]), place[shared]
+    block = np.r_[own.block[real], foreign.block[shared]]
+    node = np.r_[node_of, place[shared]]
 
-    lowest = np.full(len(key), rank)
-    np.minimum.at(lowest, foreign_node, foreign_rank)
-    order = np.argsort(lowest == rank, kind="stable")  # ghosts first
+    ghost = owner[lowest(node, block, len(key), len(leaves))] != rank
+    order = np.argsort(~ghost, kind="stable")  # ghosts first
     renumber = np.empty(len(key), np.int64)
     renumber[order] = np.arange(len(key))
-    key, node_of, foreign_node = key[order], renumber[node_of], renumber[foreign_node]
-    n_ghost = int((lowest != rank).sum())
+    key, node, n_ghost = key[order], renumber[node], int(ghost.sum())
 
-    sharing, slot = share(
-        own.block[real],
-        node_of,
-        foreign.block[shared],
-        foreign_node,
-        foreign_rank,
-        (rank, n_ghost, len(key), key),
-    )
+    sharing, slot = share(block, node, owner, (rank, len(node_of), key))
+    node_of, foreign_node = np.split(node, [len(node_of)])
     node, slots = np.zeros(len(real), np.int32), np.full(len(real), len(key), np.int32)
     node[real], slots[real] = node_of, slot
     # what `gather` and `scatter` read and leave as it is where a side is no run
@@ -201,52 +190,57 @@ def number_nodes(leaves: Leaves, top: int, bounds: np.ndarray, rank: int) -> Nod
     return Nodes(tables, bits, key, *sizes, sharing, foreign.block[shared], foreign_node)
 
 
-def share(own_block, own_node, foreign_block, foreign_node, foreign_rank, frame):
+def share(block, node, owner, frame):
     """Sharing, and the place in the contributions of every own entry.
 
-    own_block, own_node            of the own real entries, in order
-    foreign_block, _node, _rank    of the foreign entries at this rank's nodes, in order
-    frame                          (rank, ghosts, surface nodes, their keys)
-
-    An entry at an owned node goes to the node itself: its owner comes first in block order, so that
-    its part of the sum is a sum of its own. Entries at ghosts have slots.
+    block, node  of the real entries at this rank's nodes, each rank's in block order: first the
+                 own ones, then those of others
+    owner        (n,) of all leaves
+    frame        (rank, how many entries are its own, keys of the surface nodes)
     """
-    rank, n_ghost, n_surface, key = frame
-    lowest = np.full(n_surface, rank)
-    np.minimum.at(lowest, foreign_node, foreign_rank)
+    rank, n_own, key = frame
+    n_surface, sender = len(key), owner[block]
+    home = lowest(node, block, n_surface, len(owner))
+    node_owner = owner[home]
+    others = sender != node_owner[node]
+    guest = lowest(node[others], block[others], n_surface, len(owner))
+    # what the owner sums at the node, of which only the first stands in a message for all
+    direct = ~others & (block < guest[node])
+    sent = ~direct | (block == home[node])
 
-    apart, first_own = own_node < n_ghost, first_of_each(own_node)
-    slot = own_node.copy()
-    base = n_surface + 1 + int(apart.sum())
-    slot[apart] = np.arange(n_surface + 1, base)
-
-    by_rank = np.argsort(foreign_rank, kind="stable")
-    by_rank = by_rank[sent_apart(foreign_node, foreign_rank, lowest)[by_rank]]
-    block, node, sender = foreign_block[by_rank], foreign_node[by_rank], foreign_rank[by_rank]
-    ranks = [int(other) for other in np.unique(foreign_rank)]
-    last = base + np.cumsum([(sender == other).sum() for other in ranks], dtype=int)
+    slot = node[:n_own].copy()
+    base = n_surface + 1 + int((~direct[:n_own]).sum())
+    slot[~direct[:n_own]] = np.arange(n_surface + 1, base)
+    received = n_own + np.flatnonzero(sent[n_own:])
+    received = received[np.argsort(sender[received], kind="stable")]
+    ranks = np.unique(sender[n_own:]).tolist()
+    last = base + np.searchsorted(sender[received], ranks, side="right")
     send_slots, send_nodes, receive_nodes = [], [], []
+    is_shared = np.zeros(n_surface, bool)
     for other in ranks:
         with_other = np.zeros(n_surface, bool)
-        with_other[foreign_node[foreign_rank == other]] = True
-        send_slots.append(slot[with_other[own_node] & (apart | first_own)])
+        with_other[node[n_own:][sender[n_own:] == other]] = True
+        is_shared |= with_other
+        send_slots.append(slot[with_other[node[:n_own]] & sent[:n_own]])
         both = np.flatnonzero(with_other)
         both = both[np.argsort(key[both])]
-        send_nodes.append(both[lowest[both] == rank])
-        receive_nodes.append(both[lowest[both] == other])
+        send_nodes.append(both[node_owner[both] == rank])
+        receive_nodes.append(both[node_owner[both] == other])
 
-    is_shared = np.zeros(n_surface, bool)
-    is_shared[foreign_node] = True
-    entries = np.flatnonzero(apart | first_own & is_shared[own_node])
-    foreign_slot = base + np.arange(len(node))
-    nodes, first, slots = in_block_order(
-        np.r_[own_node[entries], node],
-        np.r_[own_block[entries], block],
-        np.r_[slot[entries], foreign_slot],
-    )
+    entries = np.flatnonzero(sent[:n_own] & is_shared[node[:n_own]])
+    every = np.r_[entries, received]
+    slots = np.r_[slot[entries], base + np.arange(len(received))]
+    nodes, first, slots = in_block_order(node[every], block[every], slots)
     receive = [(int(low), int(high)) for low, high in zip(np.r_[base, last[:-1]], last)]
     sharing = Sharing(nodes, first, slots, ranks, send_slots, receive, send_nodes, receive_nodes)
     return sharing, slot
+
+
+def lowest(node: np.ndarray, block: np.ndarray, nodes: int, none: int) -> np.ndarray:
+    """(nodes,) the lowest of the blocks (m,) at each node, `none` where there is none."""
+    result = np.full(nodes, none)
+    np.minimum.at(result, node, block)
+    return result
 
 
 def in_block_order(nodes, blocks, slots) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -255,18 +249,3 @@ def in_block_order(nodes, blocks, slots) -> tuple[np.ndarray, np.ndarray, np.nda
     distinct, count = np.unique(nodes, return_counts=True)
     first = np.r_[0, np.cumsum(count)]
     return distinct.astype(np.int32), first.astype(np.int32), slots[order].astype(np.int32)
-
-
-def first_of_each(values: np.ndarray) -> np.ndarray:
-    """(n,) whether a value has not come before."""
-    result = np.zeros(len(values), bool)
-    result[np.unique(values, return_index=True)[1]] = True
-    return result
-
-
-def sent_apart(node: np.ndarray, sender: np.ndarray, lowest: np.ndarray) -> np.ndarray:
-    """(n,) which entries at a node bring a value: all but the later ones of the node's owner."""
-    owned = np.flatnonzero(lowest[node] == sender)
-    result = np.ones(len(node), bool)
-    result[owned] = first_of_each(node[owned])
-    return result

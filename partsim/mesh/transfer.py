@@ -18,7 +18,6 @@ from ..fields import FIELDS
 from .forest import OCTANTS, Leaves
 from .local import interpolate_line, restrict_blocks, restrict_line
 from .mesh import Mesh, corner_counts
-from .partition import owner_of
 
 SAME, SPLIT, MERGED, FRESH = 0, 1, 2, 3
 
@@ -52,34 +51,44 @@ def sources(old: Leaves, new: Leaves) -> Sources:
     return Sources(kind, leaf)
 
 
-def moves(origin: Sources, old_bounds: np.ndarray, new_bounds: np.ndarray, rank: int):
-    """Which old leaves this rank sends to each rank, and which it gets from each, in order."""
-    owner = owner_of(new_bounds, np.repeat(np.arange(len(origin.kind)), 8))
-    leaf = origin.leaf.ravel()
-    ranks = len(old_bounds) - 1
+def moves(origin: np.ndarray, old: Mesh, new: Mesh):
+    """Which old leaves this rank sends to each rank, and which it gets from each, in order.
+
+    origin  (n, m) the old leaves that each new one needs, -1 for none
+    """
+    owner, leaf = np.repeat(new.owner, origin.shape[1]), origin.ravel()
+    rank, ranks = new.rank, new.comm.size
     wanted = np.unique(leaf[leaf >= 0] * ranks + owner[leaf >= 0])
     leaf, target = wanted // ranks, wanted % ranks
-    source = owner_of(old_bounds, leaf)
+    source = old.owner[leaf]
     send = [leaf[(source == rank) & (target == other)] for other in range(ranks)]
     receive = [leaf[(source == other) & (target == rank)] for other in range(ranks)]
     return send, receive
 
 
-def redistribute(
-    comm: MPI.Comm, rows: np.ndarray, first: int, plan
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (nb, columns) of old blocks `first`... sent where `plan` says: (leaves, their rows)."""
+def redistribute(old: Mesh, rows: np.ndarray, plan) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (nb, columns) of old blocks sent where `plan` says: leaves, rising, and their rows."""
     send, receive = plan
     leaves = np.concatenate(receive)
-    if comm.size == 1:
-        return leaves, rows[leaves - first]
-    columns = rows.shape[1]
-    out = np.concatenate([rows[part - first] for part in send])
-    into = np.empty((len(leaves), columns))
-    kind = MPI.DOUBLE.Create_contiguous(columns).Commit()
-    comm.Alltoallv([out, [len(p) for p in send], kind], [into, [len(p) for p in receive], kind])
+    out = rows[np.searchsorted(old.own, np.concatenate(send))]
+    if old.comm.size == 1:
+        return leaves, out
+    into = np.empty((len(leaves), rows.shape[1]))
+    kind = MPI.DOUBLE.Create_contiguous(rows.shape[1]).Commit()
+    counts = [[len(part) for part in parts] for parts in plan]
+    old.comm.Alltoallv([out, counts[0], kind], [into, counts[1], kind])
     kind.Free()
-    return leaves, into
+    order = np.argsort(leaves)
+    return leaves[order], into[order]
+
+
+def moved(old: Mesh, new: Mesh, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Rows (nb, columns) of blocks for each name, from one partition of the same leaves to another.
+
+    Collective.
+    """
+    plan = moves(np.arange(len(old.leaves))[:, None], old, new)
+    return {name: redistribute(old, rows[name], plan)[1] for name in rows}
 
 
 @njit(cache=True)
@@ -208,7 +217,7 @@ class Transfer:
         self.old, self.new = old, new
         self.size = new.lattice.block
         origin = sources(old.leaves, new.leaves)
-        self.plan = moves(origin, old.bounds, new.bounds, new.rank)
+        self.plan = moves(origin.leaf, old, new)
         self.kind = origin.kind[new.own]
         self.leaf = origin.leaf[new.own]
         first = self.leaf[:, 0]
@@ -218,10 +227,7 @@ class Transfer:
         stays = origin.kind == SAME
         both = old.nodes.hanging[first] & new.nodes.hanging[new.own]
         self.still_hanging = np.where(self.kind == SAME, both, 0)
-        moved = owner_of(old.bounds, origin.leaf[stays, 0]) != owner_of(
-            new.bounds, np.flatnonzero(stays)
-        )
-        self.repartitioned = bool(moved.any())
+        self.repartitioned = bool((old.owner[origin.leaf[stays, 0]] != new.owner[stays]).any())
         self.split = len(np.unique(origin.leaf[origin.kind == SPLIT, 0]))
         self.merged = 8 * int((origin.kind == MERGED).sum())
 
@@ -233,7 +239,7 @@ class Transfer:
         for name, field in FIELDS.items():
             nodal = field.place == "node"
             own = old.to_blocks(state[name]) if nodal else state[name]
-            leaves, values = redistribute(old.comm, own, int(old.bounds[old.rank]), self.plan)
+            leaves, values = redistribute(old, own, self.plan)
             rows = np.searchsorted(leaves, self.leaf)
             if field.transfer == "mean":
                 result[name] = np.zeros((self.new.n_blocks, self.size**3))

@@ -1,7 +1,7 @@
 """Everything a run needs to go on, in one HDF5 file that is whole or absent.
 
-Rows of blocks follow the global order of the blocks: rank r holds the rows offset[r] to
-offset[r + 1]. A run that goes on with another number of ranks reads other ranges of the same rows.
+Rows of blocks follow the global order of the blocks; `owner` says which rank wrote each. A run that
+goes on with another number of ranks reads others of the same rows.
 Checksums go with every array, so that a damaged file is noticed and never computed with.
 """
 
@@ -18,10 +18,12 @@ import numpy as np
 from mpi4py import MPI
 
 from partsim.errors import UserError
-from partsim.output.shared_file import Rows, partial_of, reserve, seal_holds, write_shared
+from partsim.output.shared_file import (
+    Rows, partial_of, reserve, runs, seal_holds, write_shared,
+)
 from partsim.parallel import first_rank_only
 
-FORMAT = "partsim checkpoint 4"
+FORMAT = "partsim checkpoint 5"
 NAME = re.compile(r"(\d{6,})_.+\.checkpoint\.h5")
 
 Arrays = dict[str, np.ndarray]
@@ -36,6 +38,7 @@ class WrongChecksum(Exception):
 class Checkpoint:
     """What is stored.
 
+    own     (nb,) numbers of this rank's blocks, rising; each is in one rank's
     header  what JSON can hold: job text, clock, accumulators; the same on all ranks
     blocks  name -> (n_blocks, ...), the same on all ranks
     nodes   name -> (nb, ...), rows of the blocks of this rank
@@ -43,18 +46,12 @@ class Checkpoint:
     extra   name -> small array that belongs to the rank, not to its blocks
     """
 
+    own: np.ndarray
     header: dict
     blocks: Arrays = field(default_factory=dict)
     nodes: Arrays = field(default_factory=dict)
     cells: Arrays = field(default_factory=dict)
     extra: Arrays = field(default_factory=dict)
-
-    @property
-    def rows(self) -> int:
-        """Blocks of this rank."""
-        lengths = {len(array) for array in (*self.nodes.values(), *self.cells.values())}
-        assert len(lengths) == 1, f"arrays over blocks differ in length: {lengths}"
-        return lengths.pop()
 
 
 def save(
@@ -66,14 +63,17 @@ def save(
     be written; the former ones are then untouched.
     """
     directory = Path(directory)
-    offset = np.concatenate([[0], np.cumsum(comm.allgather(state.rows))])
+    parts = comm.allgather(state.own)
+    owner = np.empty(sum(map(len, parts)), np.int64)
+    for rank, part in enumerate(parts):
+        owner[part] = rank
     newest = comm.bcast(_number(latest(directory)) if comm.rank == 0 else None)
     extras = comm.gather(state.extra)
     path = directory / f"{newest + 1:06d}_{name}.checkpoint.h5"
 
     def create(file: h5py.File) -> None:
         file.attrs["format"] = FORMAT
-        file["header"], file["offset"] = json.dumps(state.header), offset
+        file["header"], file["owner"] = json.dumps(state.header), owner
         shared = {"blocks": state.blocks}
         shared |= {f"extra/{rank}": arrays for rank, arrays in enumerate(extras)}
         for place, arrays in shared.items():
@@ -82,20 +82,23 @@ def save(
                 group[key] = array
         for place, arrays in ("nodes", state.nodes), ("cells", state.cells):
             for key, array in arrays.items():
-                reserve(file, f"{place}/{key}", (int(offset[-1]), *array.shape[1:]), array.dtype)
-                reserve(file, f"sums/{place}/{key}", (int(offset[-1]),), np.uint32)
+                reserve(file, f"{place}/{key}", (len(owner), *array.shape[1:]), array.dtype)
+                reserve(file, f"sums/{place}/{key}", (len(owner),), np.uint32)
 
-    write_shared(comm, path, create, _rows(state, int(offset[comm.rank])))
+    write_shared(comm, path, create, _rows(state))
     first_rank_only(comm, lambda: _remove_old(directory, keep))
     return path
 
 
-def _rows(state: Checkpoint, first: int) -> Rows:
+def _rows(state: Checkpoint) -> Rows:
     """Arrays over this rank's blocks with a checksum for each block."""
     for place, arrays in ("nodes", state.nodes), ("cells", state.cells):
         for key, array in arrays.items():
-            yield f"{place}/{key}", first, array
-            yield f"sums/{place}/{key}", first, checksums(array)
+            sums = checksums(array)
+            for part in runs(state.own):
+                first = int(state.own[part.start])
+                yield f"{place}/{key}", first, array[part]
+                yield f"sums/{place}/{key}", first, sums[part]
 
 
 def checksums(array: np.ndarray) -> np.ndarray:
@@ -111,10 +114,10 @@ def latest(directory: Path) -> Path | None:
 
 
 def load_header(path: Path) -> tuple[dict, np.ndarray]:
-    """The header, and the offsets (ranks + 1,) of the rows of the ranks that wrote the file."""
+    """The header, and the rank (n,) that wrote each block."""
 
     def take(file: h5py.File) -> tuple[dict, np.ndarray]:
-        return json.loads(file["header"][()]), file["offset"][()]
+        return json.loads(file["header"][()]), file["owner"][()]
 
     return _read(path, take)
 
@@ -124,11 +127,11 @@ def load_blocks(path: Path) -> Arrays:
     return _read(path, lambda file: _load(file["blocks"]))
 
 
-def load_rows(path: Path, low: int, high: int) -> tuple[Arrays, Arrays]:
-    """Node and cell arrays of the blocks low, ..., high - 1."""
+def load_rows(path: Path, own: np.ndarray) -> tuple[Arrays, Arrays]:
+    """Node and cell arrays of the blocks of rising numbers own (nb,)."""
 
     def take(file: h5py.File) -> tuple[Arrays, ...]:
-        return tuple(_load_checked(file, place, slice(low, high)) for place in ("nodes", "cells"))
+        return tuple(_load_checked(file, place, own) for place in ("nodes", "cells"))
 
     return _read(path, take)
 
@@ -160,13 +163,22 @@ def _load(group: h5py.Group) -> Arrays:
     return {name: dataset[()] for name, dataset in group.items()}
 
 
-def _load_checked(file: h5py.File, place: str, rows: slice) -> Arrays:
+def _load_checked(file: h5py.File, place: str, own: np.ndarray) -> Arrays:
     """Rows of all arrays of a place; raises WrongChecksum."""
-    arrays = {name: dataset[rows] for name, dataset in file.get(place, {}).items()}
+    arrays = {name: _load_rows(dataset, own) for name, dataset in file.get(place, {}).items()}
     for name, array in arrays.items():
-        if not np.array_equal(checksums(array), file[f"sums/{place}/{name}"][rows]):
+        if not np.array_equal(checksums(array), _load_rows(file[f"sums/{place}/{name}"], own)):
             raise WrongChecksum(name)
     return arrays
+
+
+def _load_rows(dataset: h5py.Dataset, own: np.ndarray) -> np.ndarray:
+    """Some rows of a dataset, read in runs: a list of them takes HDF5 far longer."""
+    rows = np.empty((len(own), *dataset.shape[1:]), dataset.dtype)
+    for part in runs(own):
+        first = int(own[part.start])
+        rows[part] = dataset[first : first + part.stop - part.start]
+    return rows
 
 
 def _all(directory: Path) -> list[Path]:

@@ -156,16 +156,16 @@ class Records:
         """To be called when the mesh has changed."""
         site = self.build.site
         if self.probes:
-            self.located = self.probes.locate(site.view())
+            self.located = self.probes.locate(site.blocks())
             across = site.mesh.touches_ghosts(self.located.place.block)
             self.probes_across = self.comm.allreduce(across, op=max)
         if self.passages:
-            self.passages.locate(site.view(), self.temperatures, self.build.clock.time)
+            self.passages.locate(site.blocks(), self.temperatures, self.build.clock.time)
         if self.window:
-            self.window.locate(site.view())
+            self.window.locate(site.blocks())
         if self.arrivals:
             self.arrivals.enter(self.places(), self.scanned)
-            self.arrivals.locate(site.view())
+            self.arrivals.locate(site.blocks())
 
     @property
     def scanned(self) -> float:
@@ -353,7 +353,7 @@ class Records:
             header, blocks = build.describe()
             header["events"] = self.events.count
             nodes, cells = build.site.node_blocks(), build.site.block_rows()
-            state = Checkpoint(header, blocks, nodes, cells)
+            state = Checkpoint(build.site.mesh.own, header, blocks, nodes, cells)
             path = save(self.comm, self.folder, name, state, self.output.keep_checkpoints)
         size = self.comm.bcast(path.stat().st_size if self.comm.rank == 0 else None)
         self.events.write("checkpoint", name=path.name, bytes=size, time=build.clock.time)

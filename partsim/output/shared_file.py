@@ -87,6 +87,12 @@ def is_reserved(dataset: h5py.Dataset) -> bool:
     return early and dataset.nbytes > 0
 
 
+def runs(rows: np.ndarray) -> list[slice]:
+    """The pieces of rising row numbers (n,) in which each is one more than that before it."""
+    ends = np.flatnonzero(np.diff(rows, prepend=-2, append=-2) != 1).tolist()
+    return [slice(low, high) for low, high in zip(ends, ends[1:])]
+
+
 def write_shared(
     comm: MPI.Comm, path: Path, create: Callable[[h5py.File], None], rows: Rows
 ) -> None:

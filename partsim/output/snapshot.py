@@ -1,9 +1,10 @@
 """The fields of one time as a VTKHDF file, and the series that gives the files their times.
 
 VTKHDF 1.0 (https://docs.vtk.org, "VTKHDF file format"), an UnstructuredGrid of hexahedra at their
-true sizes. The cells of all ranks form one piece, so that readers return the same kind of grid for
-any number of ranks; points are shared among the cells of one rank. Beside the group `VTKHDF`, the
-group `partsim` holds the table of blocks and a JSON header, which VTK and ParaView ignore.
+true sizes. The cells of all ranks form one piece, block after block along the Morton curve, so that
+readers return the same grid for any number of ranks; points are shared among the cells of one rank.
+Beside the group `VTKHDF`, the group `partsim` holds the table of blocks and a JSON header, which
+VTK and ParaView ignore.
 """
 
 import json
@@ -15,8 +16,9 @@ import numpy as np
 from mpi4py import MPI
 
 from partsim.errors import UserError
+from partsim.mesh.forest import morton
 from partsim.mesh.view import CORNERS, BlockView
-from partsim.output.shared_file import Rows, reserve, write_shared
+from partsim.output.shared_file import Rows, reserve, runs, write_shared
 from partsim.parallel import first_rank_only
 from partsim.wholefile import replace_text
 
@@ -33,7 +35,7 @@ class Piece(NamedTuple):
     connectivity  (c, 8)  rows of `points`
     chosen        (p,)    where in a raveled (nb, B+1, B+1, B+1) array the points' values are
     active        (nb, B, B, B)  the cells, in this order
-    first_cell    (nb,)   the first of the block's cells, which follow one another [z, y, x]
+    first_cell    (nb+1,) the first of the block's cells, which follow one another [z, y, x]
     """
 
     points: np.ndarray
@@ -44,9 +46,17 @@ class Piece(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """First rows of this rank in the file and the rows of all ranks: points, cells, blocks."""
+    """Where in the file this rank's rows are, and the rows of all ranks.
 
-    first: tuple[int, int, int]
+    point       its first point
+    block       (nb,) its blocks
+    first_cell  (nb,) the first cell of each
+    total       points, cells, blocks
+    """
+
+    point: int
+    block: np.ndarray
+    first_cell: np.ndarray
     total: tuple[int, int, int]
 
 
@@ -62,7 +72,7 @@ def write_snapshot(
     Raises UserError on every rank if the file could not be written; then it is absent.
     """
     piece = make_piece(view)
-    extent = _extent(comm, (len(piece.points), len(piece.connectivity), len(view)))
+    extent = _extent(comm, view, len(piece.points))
     about = {**(header or {}), "time": time, "ranks": comm.size, "size": view.size, "h": view.h}
     about["lattice_origin"] = [float(x) for x in view.lattice_origin]
 
@@ -95,7 +105,7 @@ def make_piece(view: BlockView) -> Piece:
         connectivity=_connectivity(point, active, int(counts.sum())),
         chosen=used[first],
         active=active,
-        first_cell=np.cumsum(counts) - counts,
+        first_cell=np.r_[0, np.cumsum(counts)],
     )
 
 
@@ -116,10 +126,16 @@ def _connectivity(point: np.ndarray, active: np.ndarray, cells: int) -> np.ndarr
     return table
 
 
-def _extent(comm: MPI.Comm, counts: tuple[int, int, int]) -> Extent:
-    """The rows of this rank, ranks in order, from its numbers of points, cells and blocks."""
-    table = np.array(comm.allgather(counts))
-    return Extent(tuple(table[: comm.rank].sum(axis=0).tolist()), tuple(table.sum(axis=0).tolist()))
+def _extent(comm: MPI.Comm, view: BlockView, points: int) -> Extent:
+    """Points of the ranks one after another; blocks, with their cells, along the Morton curve."""
+    own = np.column_stack([morton(view.corner // view.size), view.active * view.size**2])
+    before = np.r_[0, np.cumsum(comm.allgather(points))]
+    table = np.concatenate(comm.allgather(own))
+    table = table[np.argsort(table[:, 0])]
+    block = np.searchsorted(table[:, 0], own[:, 0])
+    cells = np.r_[0, np.cumsum(table[:, 1])]
+    total = int(before[-1]), int(cells[-1]), len(table)
+    return Extent(int(before[comm.rank]), block, cells[block], total)
 
 
 def _create_grid(group: h5py.Group, view: BlockView, total: tuple[int, int, int]) -> None:
@@ -151,20 +167,28 @@ def _number_type(cells: int) -> type:
 
 def _rows(view: BlockView, piece: Piece, extent: Extent, rank: int) -> Rows:
     """The rows of one rank, one array after another so that few are held at once."""
-    (point, cell, block), cells = extent.first, len(piece.connectivity)
     numbers = piece.connectivity.astype(_number_type(extent.total[1]))
-    numbers += point
-    yield "VTKHDF/Points", point, piece.points
-    yield "VTKHDF/Connectivity", 8 * cell, numbers.ravel()
+    numbers += extent.point
+    yield "VTKHDF/Points", extent.point, piece.points
     for name, values in view.nodes.items():
-        yield f"VTKHDF/PointData/{name}", point, values.ravel()[piece.chosen]
+        yield f"VTKHDF/PointData/{name}", extent.point, values.ravel()[piece.chosen]
+    yield from _cell_rows("VTKHDF/Connectivity", numbers, piece, extent)
     for name, values in view.cells.items():
-        yield f"VTKHDF/CellData/{name}", cell, values[piece.active]
-    yield "VTKHDF/CellData/level", cell, np.repeat(view.level, view.active * view.size**2)
-    yield "VTKHDF/CellData/rank", cell, np.full(cells, rank)
-    for name in BLOCK_TABLE:
-        yield f"partsim/{name}", block, getattr(view, name)
-    yield "partsim/first_cell", block, cell + piece.first_cell
+        yield from _cell_rows(f"VTKHDF/CellData/{name}", values[piece.active], piece, extent)
+    level = np.repeat(view.level, view.active * view.size**2)
+    yield from _cell_rows("VTKHDF/CellData/level", level, piece, extent)
+    yield from _cell_rows("VTKHDF/CellData/rank", np.full(len(level), rank), piece, extent)
+    table = {name: getattr(view, name) for name in BLOCK_TABLE} | {"first_cell": extent.first_cell}
+    for name, values in table.items():
+        for part in runs(extent.block):
+            yield f"partsim/{name}", int(extent.block[part.start]), values[part]
+
+
+def _cell_rows(name: str, values: np.ndarray, piece: Piece, extent: Extent) -> Rows:
+    """The values (c, ...) of a rank's cells, for each run of blocks in a row."""
+    for part in runs(extent.block):
+        own = values[piece.first_cell[part.start] : piece.first_cell[part.stop]]
+        yield name, int(extent.first_cell[part.start]) * values[:1].size, own.ravel()
 
 
 def append_series(

@@ -19,7 +19,7 @@ from .heat import Heat
 from .kernels import sweep_block
 from .levels import empty_levels, relevel, slowest_levels
 from .losses import cool_surface, cool_surface_content
-from .pace import INTERVAL, Pace
+from .pace import Pace, highest_levels, levels_within
 from .source import Optics, aim_steps, beam_room, empty_beam, empty_beams
 
 
@@ -59,6 +59,7 @@ class Multirate:
     levels  of the blocks and nodes now
     peak    K, highest temperature so far of a block under the beam
     limit   (n,) the highest level that each leaf may have; level (n,) that of all leaves now
+    at_border  (nb,) which own blocks share nodes with other ranks
     parts   of the halo, for the blocks of each level that is faster than the slowest near a beam
     dark    a source of nothing
     updates node updates of the whole mesh so far, each block's nodes taken to be those of its cells
@@ -68,10 +69,7 @@ class Multirate:
         mesh, nodes, top = heat.mesh, heat.mesh.nodes, heat.top
         self.heat, self.dt, self.ledger, self.length, self.pace = heat, dt, ledger, length, pace
         self.count = length.bit_length()
-        self.limit = np.minimum(pace.stable, self.count - 1)
-        self.limit[pace.near] = np.minimum(self.limit[pace.near], INTERVAL.bit_length() - 1)
-        self.interval = 1 << int(self.limit[pace.near].min(initial=self.count - 1))
-        self.limit[pace.near] = self.interval.bit_length() - 1
+        self.limit, self.interval = highest_levels(pace, length)
         self.slowest = slowest_levels(mesh, self.limit, self.count, top)
         self.levels = empty_levels(self.slowest, self.count)
         conduction = heat.conduction
@@ -86,6 +84,8 @@ class Multirate:
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
+        borders = [np.zeros(0, np.int64), *mesh.border_blocks]
+        self.at_border = np.isin(mesh.own, np.concatenate(borders))
         self.parts: list[Part] = []
         nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
         self.dark = empty_beam(nowhere, 1, (0, 0))
@@ -104,10 +104,8 @@ class Multirate:
 
         start  base steps of the stretch        since  base steps of the macro step
         """
-        pace, mesh, nodes = self.pace, self.heat.mesh, self.heat.mesh.nodes
-        pace.advance(start + self.interval)
-        level = np.where(pace.near, np.minimum(pace.levels(start), self.limit), self.limit)
-        self.level = level
+        mesh, nodes = self.heat.mesh, self.heat.mesh.nodes
+        self.level = level = levels_within(self.pace, self.limit, start, self.interval)
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
         self.updates += float(self.weight @ fires)
@@ -123,14 +121,14 @@ class Multirate:
         self.load(start)
 
     def part(self, level: int, beside: tuple[np.ndarray, np.ndarray]) -> Part:
-        """The shared nodes that blocks of a level touch.
+        """The shared nodes that blocks of a level touch; few of these are at a border.
 
         beside  own nodes that faster blocks of other ranks touch, once for each, and their levels
         """
         mesh, (node, of_node) = self.heat.mesh, beside
         tables, waste = mesh.nodes.tables, mesh.nodes.n_surface
         touched = [node[of_node == level]]
-        for block in np.flatnonzero(self.levels.block == level):
+        for block in np.flatnonzero((self.levels.block == level) & self.at_border):
             entries = slice(tables.surface_first[block], tables.surface_first[block + 1])
             real = tables.surface_slot[entries] != waste
             touched.append(tables.surface_node[entries][real])

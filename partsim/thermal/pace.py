@@ -30,10 +30,10 @@ class Pace:
     near       (n,)    whether a beam ever comes near the block
     """
 
-    def __init__(self, mesh, paths: Sequence, optics: Optics, step: float, longest: float):
-        lattice, leaves = mesh.lattice, mesh.leaves
+    def __init__(self, grid, paths: Sequence, optics: Optics, step: float, longest: float):
+        lattice, leaves = grid.lattice, grid.leaves
         edge = leaves.edge[:, None] * np.ones(3, np.int64)
-        edge[:, 2] = mesh.active * leaves.stride
+        edge[:, 2] = grid.active * leaves.stride
         self.low = lattice.position(leaves.corner)
         self.high = lattice.position(leaves.corner + edge)
         self.stable = levels_below(longest * leaves.stride.astype(float) ** 2 / step)
@@ -42,22 +42,48 @@ class Pace:
         self.last = np.full(len(leaves), NEVER)
         self.done = 0
         end = max((path.times[-1] for path in paths), default=0.0)
-        self.advance(int(np.ceil(end / step)))
-        self.near = self.last > NEVER
-        self.last[:], self.done = NEVER, 0
+        self.near = self.visited(0, int(np.ceil(end / step))).any(axis=0)
 
     def advance(self, stop: int) -> None:
         """Follows the beams up to the base step `stop` of the stretch."""
         intervals = -(-stop // INTERVAL)
         for path in self.paths:
-            follow(self.last, (self.low, self.high), (path.times, path.ends, path.power),
-                   (self.done, intervals), self.step, self.reach)
+            self.follow(path, self.last, (self.done, intervals))
         self.done = max(self.done, intervals)
+
+    def follow(self, path, last: np.ndarray, intervals: tuple[int, int]) -> None:
+        """Renews `last` (n,) in some intervals of the grid, from the first to before the second."""
+        follow(last, (self.low, self.high), (path.times, path.ends, path.power), intervals,
+               self.step, self.reach)
+
+    def visited(self, start: int, stop: int) -> np.ndarray:
+        """(beams, n) whether a beam comes near a block in the intervals of these base steps."""
+        last = np.full((len(self.paths), len(self.last)), NEVER)
+        for path, own in zip(self.paths, last):
+            self.follow(path, own, (start // INTERVAL, -(-stop // INTERVAL)))
+        return last > NEVER
 
     def levels(self, start: int) -> np.ndarray:
         """(n,) the levels that steps from `start` on may have, not yet bounded by stability."""
         passed = np.maximum(start - self.last, 0)
         return levels_below(SHARE * passed)
+
+
+def highest_levels(pace: Pace, length: int) -> tuple[np.ndarray, int]:
+    """(n,) int8, the highest level that each block may have in macro steps of `length` base steps,
+    and the base steps between two choices of levels: no block near a beam takes longer steps."""
+    highest = length.bit_length() - 1
+    limit = np.minimum(pace.stable, highest)
+    limit[pace.near] = np.minimum(limit[pace.near], INTERVAL.bit_length() - 1)
+    lowest = int(limit[pace.near].min(initial=highest))
+    limit[pace.near] = lowest
+    return limit, 1 << lowest
+
+
+def levels_within(pace: Pace, limit: np.ndarray, start: int, interval: int) -> np.ndarray:
+    """(n,) int8, the levels for the `interval` base steps from `start` on, at most `limit`."""
+    pace.advance(start + interval)
+    return np.where(pace.near, np.minimum(pace.levels(start), limit), limit)
 
 
 def levels_below(ratio: np.ndarray) -> np.ndarray:

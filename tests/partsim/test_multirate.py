@@ -15,7 +15,7 @@ from partsim.thermal.source import Optics
 from partsim.timers import Timers
 from tests.dense import BITS, STIFFNESS
 from tests.heat_run import RADIUS, HeatRun
-from tests.meshes import alone, noise, present, varied_mesh
+from tests.meshes import alone, noise, present, scattered, varied_mesh
 
 DT = 1e-5
 HOT = {"lossy": True, "fixed": True}
@@ -80,7 +80,8 @@ def lost(run, name):
 
 @pytest.fixture
 def mesh(comm):
-    made = varied_mesh(comm)
+    """Each block is given to a rank at random."""
+    made = scattered(varied_mesh(comm))
     yield made
     made.close()
 

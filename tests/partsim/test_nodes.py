@@ -7,10 +7,10 @@ from mpi4py import MPI
 from partsim.mesh import local
 from partsim.mesh.mesh import Mesh
 from partsim.mesh.nodes import key_point, node_key
-from partsim.mesh.partition import cut, imbalance, owner_of
+from partsim.mesh.partition import cut, deal, imbalance
 from partsim.mesh.sides import side_of, surface
 from tests.meshes import (
-    alone, everywhere, nodal, node_points, noise, noisy, present, small_lattice, total,
+    alone, everywhere, nodal, node_points, noise, noisy, present, scattered, small_lattice, total,
     varied_leaves, varied_mesh,
 )  # fmt: skip
 from tests.trilinear import Elements
@@ -20,14 +20,16 @@ pytestmark = pytest.mark.pair
 COMPILED_AND_PLAIN = pytest.mark.parametrize(
     "pick", [lambda f: f, lambda f: f.py_func], ids=["compiled", "plain"]
 )
-CASES = [(4, 0, 1), (4, 3, 1), (4, 6, 2), (8, 5, 1)]  # block, layer, seed
+# block, layer, seed, whether the blocks are given out at random
+CASES = [(4, 0, 1, False), (4, 3, 1, False), (4, 3, 1, True), (4, 6, 2, True), (8, 5, 1, False)]
 
 
 @pytest.fixture(params=CASES, ids=str)
 def mesh(request, comm):
     """A mesh on all ranks; blocks at its top are partly active unless it is the bare plate."""
-    block, layer, seed = request.param
+    block, layer, seed, random = request.param
     made = varied_mesh(comm, layer, block, seed)
+    made = scattered(made) if random else made
     yield made
     made.close()
 
@@ -60,7 +62,7 @@ def test_nodes_are_the_corners_of_cells_that_do_not_hang(mesh, elements):
     vertices = elements.at(points[present(mesh)])
     np.testing.assert_array_equal(free[present(mesh)], ~elements.hanging[vertices])
     assert not free[~present(mesh)].any()
-    keys = np.unique(everywhere(mesh, node_key(points[free])))
+    keys = np.unique(np.concatenate(mesh.comm.allgather(node_key(points[free]))))
     np.testing.assert_array_equal(keys, np.sort(node_key(elements.points[~elements.hanging])))
     assert mesh.total_nodes == len(keys)
 
@@ -77,14 +79,9 @@ def test_each_place_of_the_vector_is_one_node(mesh):
 
 def test_every_node_has_one_owner(mesh):
     vector = nodal(mesh, lambda points: node_key(points).astype(float))
-    owned = everywhere(mesh, vector[mesh.owned])
+    owned = np.concatenate(mesh.comm.allgather(vector[mesh.owned]))
     assert len(owned) == len(np.unique(owned)) == mesh.total_nodes
-    ghosts = vector[: mesh.nodes.n_ghost]
-    lower = np.concatenate(
-        [part for rank, part in enumerate(mesh.comm.allgather(vector[mesh.owned]))
-         if rank < mesh.rank] or [np.zeros(0)]
-    )
-    assert np.isin(ghosts, lower).all()  # the lowest rank that touches a node owns it
+    assert np.isin(vector, owned).all()
 
 
 def test_linear_field_is_exact_at_hanging_nodes(mesh):
@@ -214,9 +211,8 @@ def test_rank_without_blocks(comm):
     """Fewer blocks than ranks: the last rank owns all, or the first."""
     leaves = varied_leaves(small_lattice(), 2)
     for empty_first in (True, False):
-        bounds = np.zeros(comm.size + 1, np.int64)
-        bounds[comm.size if empty_first else 1 :] = len(leaves)
-        mesh = Mesh(comm, small_lattice(), leaves, 2, bounds)
+        owner = np.full(len(leaves), comm.size - 1 if empty_first else 0)
+        mesh = Mesh(comm, small_lattice(), leaves, 2, owner)
         assert mesh.total_nodes == (~Elements(leaves, mesh.top).hanging).sum()
         assert mesh.hanging_across == 0
         assert total(mesh, mesh.volume) == pytest.approx(
@@ -264,11 +260,26 @@ def test_sides_that_are_runs(mesh):
 def test_cut_deals_out_equal_work():
     weight = np.random.default_rng(1).integers(1, 5, 1000)
     for ranks in (1, 2, 3, 7):
-        bounds = cut(weight, ranks)
-        assert bounds[0] == 0 and bounds[-1] == 1000 and (np.diff(bounds) > 0).all()
-        shares = [weight[a:b].sum() for a, b in zip(bounds, bounds[1:])]
-        wanted = weight.sum() / ranks * np.arange(ranks + 1)
-        assert np.abs(np.r_[0, np.cumsum(shares)] - wanted).max() <= weight.max() / 2
-        assert imbalance(weight, bounds) == pytest.approx(max(shares) / np.mean(shares))
-        owners = owner_of(bounds, np.arange(1000))
-        np.testing.assert_array_equal(np.bincount(owners), np.diff(bounds))
+        owner = cut(weight, ranks)
+        assert len(owner) == 1000 and np.unique(np.diff(owner, prepend=0)).tolist() in ([0], [0, 1])
+        shares = np.bincount(owner, weight)
+        wanted = weight.sum() / ranks * np.arange(1, ranks + 1)
+        assert np.abs(np.cumsum(shares) - wanted).max() <= weight.max() / 2
+        assert imbalance(weight, owner, ranks) == pytest.approx(max(shares) / np.mean(shares))
+
+
+def test_groups_stay_together_and_the_others_get_the_rest():
+    work, group = np.ones(100), np.full(100, -1)
+    group[40:60], group[90:] = 0, 1
+    for ranks, share in ((1, [100]), (2, [50, 50]), (3, [33, 33, 34]), (7, [20, 14, 14, 13])):
+        owner = deal(work, group, ranks)
+        shares = np.bincount(owner, minlength=ranks)
+        assert [len(set(owner[group == each])) for each in (0, 1)] == [1, 1]
+        np.testing.assert_allclose(np.sort(shares)[::-1][:4], np.sort(share)[::-1], atol=1)
+        pieces = [np.flatnonzero((owner == rank) & (group < 0)) for rank in range(ranks)]
+        assert (np.diff(np.concatenate(pieces)) > 0).all()
+
+
+def test_ranks_with_too_much_get_nothing_more():
+    owner = cut(np.ones(10), 3, np.array([2.0, 20.0, 0.0]))
+    assert np.bincount(owner, minlength=3).tolist() == [4, 0, 6]

@@ -2,13 +2,11 @@
 import numpy as np
 import pytest
 
-from partsim.mesh.mesh import Mesh
 from partsim.mesh.nodes import key_point
-from partsim.mesh.partition import cut
 from partsim.phase import kernels, visits
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.model import PhaseLaw, martensite_equilibrium, mobility
-from tests.meshes import small_lattice, varied_leaves
+from tests.meshes import alone, make_mesh, scattered, small_lattice, varied_leaves
 
 LAW = PhaseLaw()
 TOLERANCE = 1e-6
@@ -131,18 +129,15 @@ def test_a_nan_wakes_its_block():
 def test_every_owned_node_has_one_home_whatever_the_ranks(comm):
     """The nodes of a block are the same on one rank and on several."""
     lattice = small_lattice(4, 2)
-    leaves = varied_leaves(lattice, 2)
-    bounds = cut(leaves.active(lattice.top(2)), comm.size)
-    mesh = Mesh(comm, lattice, leaves, 2, bounds)
+    mesh = scattered(make_mesh(comm, lattice, varied_leaves(lattice, 2), 2))
     first, second = mesh.home
     assert first[0] == mesh.nodes.n_ghost and first[-1] == mesh.nodes.n_surface == second[0]
     assert second[-1] == mesh.nodes.n_total and (np.diff(first) >= 0).all()
-    block = bounds[comm.rank] + np.repeat(np.arange(mesh.n_blocks), np.diff(first))
+    block = np.repeat(mesh.own, np.diff(first))
     points = key_point(mesh.nodes.key[mesh.nodes.n_ghost :])
     rows = np.concatenate(comm.allgather(np.column_stack([points, block])))
     assert len(np.unique(rows[:, :3], axis=0)) == len(rows)
-    alone = Mesh(comm.Split(comm.rank), lattice, leaves, 2,
-                 np.array([0, len(leaves)]))
-    home = np.repeat(np.arange(len(leaves)), np.diff(alone.home[0]))
-    expected = np.column_stack([key_point(alone.nodes.key), home])
+    whole = alone(mesh)
+    home = np.repeat(whole.own, np.diff(whole.home[0]))
+    expected = np.column_stack([key_point(whole.nodes.key), home])
     np.testing.assert_array_equal(np.unique(rows, axis=0), np.unique(expected, axis=0))

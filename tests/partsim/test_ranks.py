@@ -1,6 +1,5 @@
 """Several ranks compute what one does, bit for bit."""
 
-import csv
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,20 +8,13 @@ from mpi4py import MPI
 
 from partsim.parallel import world
 from tests.build_job import (
-    EXPLICIT, LAYERS, assert_same_bits, books, build_job, run_build, stored,
+    EXPLICIT, LAYERS, assert_same_bits, books, build_job, run_build, stored, table,
 )
 
 pytestmark = [
     pytest.mark.pair,
     pytest.mark.skipif(world().size == 1, reason="compares several ranks with one"),
 ]
-
-
-def table(build, name):
-    """The columns of a table that a build wrote."""
-    with open(build.records.folder / name) as file:
-        rows = list(csv.DictReader(file))
-    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 @pytest.fixture(scope="module")

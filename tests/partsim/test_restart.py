@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from contextlib import contextmanager
 
 import h5py
 import pytest
@@ -12,14 +11,13 @@ from mpi4py import MPI
 from partsim import __main__
 from partsim.build import checked_job
 from partsim.errors import UserError
-from partsim.output import records
 from partsim.output.checkpoint import latest, load_header
 from partsim.parallel import world
 from partsim.part.material import shipped
 from partsim.part.shape import load as load_shape
 from partsim.program import stretch
 from tests.build_job import (
-    EXPLICIT, PROBES, assert_same_bits, books, build_job, build_text,
+    EXPLICIT, PROBES, assert_same_bits, books, build_job, build_text, checkpoints_at,
     resume_build, run_build, stored,
 )
 
@@ -31,6 +29,7 @@ MOMENTS = {  # stretches and steps of the next one that are done, between macro 
     "layer": (8, 0),
     "adaptation": (8, 16),
     "scan after adaptation": (8, SCAN // 32 * 16),
+    "between two deals of the blocks": (8, SCAN // 32 * 32 + 8),
     "explicit cooling": (8, SCAN + 8),
     "super-steps": (8, SCAN + 13),
     "final cooling": (10, 4),
@@ -41,18 +40,6 @@ TIMES = {
     "wall_seconds", "stage_seconds", "peak_memory_bytes", "node_updates_per_second",
     "equivalent_updates_per_second",
 }
-
-
-@contextmanager
-def checkpoints_at(moments):
-    """Checkpoints are written after these steps, and all are kept."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "WATCH", 1)
-        patch.setattr(
-            records.Records, "overdue",
-            lambda self: (self.build.number, self.build.index) in moments,
-        )
-        yield
 
 
 def place(path):

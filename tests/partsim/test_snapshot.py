@@ -194,7 +194,8 @@ def test_foreign_file_is_refused(tmp_path):
 
 
 def test_checkpoint_is_no_snapshot(comm, shared_tmp):
-    state = Checkpoint({}, nodes={"temperature": np.zeros((2, 5, 5, 5))})
+    own = 2 * comm.rank + np.arange(2)
+    state = Checkpoint(own, {}, nodes={"temperature": np.zeros((2, 5, 5, 5))})
     path = save(comm, shared_tmp, "x", state)
     comm.Barrier()
     with pytest.raises(UserError, match="is not a snapshot"):

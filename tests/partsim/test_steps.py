@@ -19,7 +19,7 @@ from tests.heat_run import HeatRun
 from tests.manufactured import legendre_factor
 from tests.meshes import (
     CELL, alone, cell_points, everywhere, make_mesh, material, node_points, noise, present,
-    small_lattice, varied_leaves, varied_mesh,
+    scattered, small_lattice, varied_leaves, varied_mesh,
 )  # fmt: skip
 from tests.trilinear import Elements
 
@@ -181,8 +181,9 @@ def test_consolidation_of_the_melt_stays(comm):
     run.close()
 
 
-def test_ranks_do_not_show_in_the_result(comm):
-    mesh, path = varied_mesh(comm), track()
+@pytest.mark.parametrize("given_out", [lambda mesh: mesh, scattered], ids=["cut", "at random"])
+def test_ranks_do_not_show_in_the_result(comm, given_out):
+    mesh, path = given_out(varied_mesh(comm)), track()
     run, serial = (printed(each, lossy=True, fixed=True) for each in (mesh, alone(mesh)))
     for each in (run, serial):
         each.explicit(1e-5, 60, path)

@@ -18,8 +18,7 @@ def cold_run(comm, block, kind):
     """A mesh with hanging nodes and partly active blocks at room temperature."""
     lattice = small_lattice(block, 2)
     leaves = varied_leaves(lattice, 2)
-    bounds = cut(leaves.active(lattice.top(2)), comm.size)
-    mesh = Mesh(comm, lattice, leaves, 2, bounds)
+    mesh = Mesh(comm, lattice, leaves, 2, cut(leaves.active(lattice.top(2)), comm.size))
     return HeatRun(mesh, lambda points: 300.0 + points[..., 0], consolidated=KINDS[kind])
 
 

@@ -11,7 +11,7 @@ from partsim.mesh.mesh import Mesh
 from partsim.mesh.transfer import Transfer, sources
 from tests.meshes import (
     BAND, alone, cell_points, everywhere, make_mesh, node_points, noise, noisy, present,
-    small_lattice, total, varied_leaves,
+    scattered, small_lattice, total, varied_leaves,
 )  # fmt: skip
 from tests.trilinear import Elements
 
@@ -70,11 +70,11 @@ class Move:
 
 
 def small_case(comm, layers=(3, 6), adapt=True, seed=5):
-    """Blocks split, merged and new ones, layers added, another partition."""
+    """Blocks split, merged and new ones, layers added, another partition, given out at random."""
     lattice = small_lattice()
     old = make_mesh(comm, lattice, varied_leaves(lattice, layers[0]), layers[0])
     leaves = next_leaves(old, layers[1], seed) if adapt else old.leaves
-    return Move(old, make_mesh(comm, lattice, leaves, layers[1], power=0.2))
+    return Move(old, scattered(make_mesh(comm, lattice, leaves, layers[1], power=0.2)))
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_nothing_changes_when_only_the_ranks_change(comm):
     """To a partition in which all but one rank have no blocks, and back."""
     lattice, leaves = small_lattice(), varied_leaves(small_lattice(), 3)
     shared = make_mesh(comm, lattice, leaves, 3)
-    alone_at_work = Mesh(comm, lattice, leaves, 3, np.r_[[0] * comm.size, len(leaves)])
+    alone_at_work = Mesh(comm, lattice, leaves, 3, np.full(len(leaves), comm.size - 1))
     for move in (Move(shared, alone_at_work), Move(alone_at_work, shared)):
         for name in NODAL:
             np.testing.assert_array_equal(move.blocks(name), move.blocks(name, old=True))

@@ -9,6 +9,7 @@ from mpi4py import MPI
 from partsim.command import execute
 from partsim.errors import UserError
 from partsim.mesh.forest import box_leaves
+from partsim.mesh.partition import cut
 from perfmodel.command import app
 from perfmodel.predict import Costs, Layout, Link, Partition, predicted_seconds
 from perfmodel.scaling import relate
@@ -30,14 +31,14 @@ def test_one_rate_is_work_and_messages():
 
 def border(ranks):
     """block, pair, bytes of the real partition of the column."""
-    return Partition.of(COLUMN, np.ones(4), ranks)[2:]
+    return Partition.of(COLUMN, cut(np.ones(4), ranks), ranks)[2:]
 
 
-def test_partition_is_that_of_a_run():
-    part = Partition.of(COLUMN, np.array([1.0, 1.0, 1.0, 1.0]), 2)
+def test_borders_of_a_partition():
+    part = Partition.of(COLUMN, np.array([0, 0, 1, 1]), 2)
     assert part.owner.tolist() == [0, 0, 1, 1] and part.bytes.tolist() == [200, 200]
     assert part.block.tolist() == [1, 2] and part.pair.tolist() == [1, 2]
-    assert len(Partition.of(COLUMN, np.ones(4), 1).block) == 0
+    assert len(Partition.of(COLUMN, np.zeros(4, int), 1).block) == 0
 
 
 def test_multirate_counts_each_block_at_its_level():
@@ -49,7 +50,7 @@ def test_multirate_counts_each_block_at_its_level():
     assert told["computing_seconds_per_step"] == pytest.approx(2.5e-3)
     assert told["hot_seconds_per_step"] == pytest.approx(2e-3)
     assert told["message_seconds_per_step"] == pytest.approx(1e-4 / 2)  # block 1 has level 1
-    alone = Partition.of(COLUMN, np.ones(4), 1)
+    alone = Partition.of(COLUMN, np.zeros(4, int), 1)
     assert predicted_seconds(layout, alone, costs, Link(1.0, 1.0))[
         "seconds_per_step"] == pytest.approx(2e-3 + 1e-3 * (0.5 + 0.25 + 0.25))
 
