@@ -276,7 +276,9 @@ def evaluate(
 
 @app.command()
 def study(
-    plan: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="See jobs/learning/.")],
+    plan: Annotated[
+        Path, typer.Argument(metavar="STUDY.toml", help="Such as jobs/studies/learning.toml.")
+    ],
     output: Output,
 ) -> None:
     """Train, sample and judge every method of a study on held-out conditions; goes on if stopped.

@@ -23,7 +23,9 @@ class StudyPlan(Section):
     validation: str = Field("", description="cases or runs of the experiment that validate though "
                                             "their files have them train, see gensim info")
     network: str = Field("small", description="see gensim info")
-    pretrain_images: Positive = Field(description="seen by the model of the simulation")
+    pretrained: str = Field("", description="folder of the model of the simulation, if there is "
+                                            "one")
+    pretrain_images: Positive = Field(200_000, description="seen by it otherwise")
     images: Positive = Field(description="seen by every other model: equal steps for all methods")
     learning_rates: tuple[Rate, ...] = Field((1e-4,), min_length=1, description="tried by each "
                                              "method with the first seed; validation decides")

@@ -14,6 +14,7 @@ from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.run import NO_FEATURES, apart
 from gensim.model.folder import load as load_model
+from gensim.model.folder import load_card
 from gensim.ranks import Ranks, joined
 from gensim.sample.draw import Order, drawn, write_samples
 from gensim.study import cells, tables
@@ -93,6 +94,8 @@ class Study:
             if not (crops.columns["split"] == "validation").any():
                 raise UserError(f"{self.files[name][0].parent} has no crop that validates: "
                                 f"{name} = {getattr(self.plan, name)}")
+        if self.plan.pretrained:
+            load_card(self.taught)
         if not self.truth.held_out.any():
             raise UserError(f"{self.files['experiment'][0].parent} has no held-out condition")
         least = max(1, sum(map(self.named, self.teaching)))
@@ -135,12 +138,20 @@ class Study:
             for name, made in zip(WITHOUT_TRAINING, (self.simulated(), self.nearest()))
         })
 
+    @property
+    def taught(self) -> Path:
+        """The folder of the model that the simulation taught."""
+        given = self.plan.pretrained
+        return self.base / given if given else self.folder / PRETRAINED
+
     def pretrain(self) -> None:
-        """The model that the simulation teaches."""
+        """The model that the simulation teaches, if none is given."""
+        if self.plan.pretrained:
+            return
         settings = self.settings(self.plan.pretrain_images, {})
         plan = Plan(verb="pretrain", files=tuple(self.files["simulation"]),
                     network=self.plan.network, settings=settings)
-        self.train(plan, self.folder / PRETRAINED)
+        self.train(plan, self.taught)
 
     def settings(self, images: int, own: dict[str, Any]) -> Settings:
         """The settings of a training: those of the study, its own, and no early stop."""
@@ -180,8 +191,7 @@ class Study:
         files = tuple([*teaching, *rest])
         if cell.method == "baseline":
             return Plan(verb="pretrain", files=files, network=self.plan.network, settings=settings)
-        return Plan(verb=cell.method, files=files, base=self.folder / PRETRAINED,
-                    settings=settings)
+        return Plan(verb=cell.method, files=files, base=self.taught, settings=settings)
 
     def sample(self, cell: Cell) -> tuple[np.ndarray, Order]:
         """Images of every condition of the experiment, also where the model must extrapolate."""

@@ -169,5 +169,10 @@ def test_equal_methods_make_equal_steps(small):
     assert len({plan.settings.images for plan in plans}) == 1
     assert all(plan.settings.patience > 1000 for plan in plans)
     assert plans[0].base is None and plans[1].base == plans[2].base is not None
+    given = Study(load(small).model_copy(update={"pretrained": "model"}), small.parent,
+                  small.parent / "none", Ranks())
+    assert given.plan_of(Cell("distill", 1e-3, 0, 0.8)).base == small.parent / "model"
+    with pytest.raises(UserError, match="model is not the folder of a model"):
+        given.check()
     one = study.plan_of(Cell("finetune", 1e-3, 0, 0.8, 1))
     assert [path.name for path in one.files] == ["case_0.h5", "case_2.h5"]
