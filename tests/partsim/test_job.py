@@ -18,7 +18,8 @@ pytestmark = pytest.mark.serial
 
 FOLDER = Path(__file__).parents[2] / "jobs"
 TRACKS = sorted(FOLDER.glob("track_*.toml"))
-JOBS = sorted(set(FOLDER.glob("*.toml")) - set(TRACKS))
+COUPON = FOLDER / "coupon_316L.toml"
+JOBS = sorted(set(FOLDER.glob("*.toml")) - {*TRACKS, COUPON})
 
 
 def refusal(text, path="job.toml"):
@@ -125,6 +126,16 @@ def test_jobs_are_correct(path):
     limit = 2.02e-4 * (job.mesh.cell / 50e-6) ** 2
     assert stability_limit(job, alloy) == pytest.approx(limit, rel=1e-2)
     assert re.search("Proell", job.text)
+
+
+def test_coupon_is_correct():
+    """Its longest stable step is h^2 rho c / (2 k) of 316L, c at 300 K and k at the liquidus."""
+    job = load(COUPON)
+    alloy = material.load(job.material, COUPON.parent)
+    check(job, alloy)
+    limit = 30e-6**2 * 8084 * (462 + 0.134 * 300) / (2 * (9.248 + 0.01571 * 1723))
+    assert stability_limit(job, alloy) == pytest.approx(limit, rel=1e-2)
+    assert job.laser.power == pytest.approx(0.54 * 150) and job.arrivals.reach == 5 * 50e-6
 
 
 @pytest.mark.parametrize("path", TRACKS, ids=lambda path: path.stem)
