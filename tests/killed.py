@@ -61,7 +61,7 @@ def after_stage(count: int) -> None:
 
 def after_adaptation() -> None:
     """Dies when the mesh has just been adapted and the fields have been moved."""
-    die_after(Site, "grow", lambda site, layer: layer == LAYER)
+    die_after(Site, "grow", lambda site, layer, *_: layer == LAYER)
 
 
 def while_writing(method: str) -> None:
