@@ -31,7 +31,7 @@ class CropSet:
         self.recoloured = recoloured
         self._numbers: dict[int, np.ndarray | None] = {}
         self.files = [CropFile(path) for path in paths]
-        self._check_alike()
+        check_alike(self.files)
         names = self.files[0].columns
         self.columns = {
             name: np.concatenate([file.columns[name] for file in self.files]) for name in names
@@ -50,20 +50,6 @@ class CropSet:
             which = f"case {case}" if run is None else f"run {run} of case {case}"
             raise UserError(f"{self.files[0].path} has no {which} that could validate")
         self.columns["split"] = np.where(chosen, "validation", self.columns["split"])
-
-    def _check_alike(self) -> None:
-        first = self.files[0]
-        for other in self.files[1:]:
-            for name, close in (
-                ("section", first.section == other.section),
-                ("size", first.size == other.size),
-                ("pixel_size", abs(first.pixel_size / other.pixel_size - 1) < LARGEST_SPREAD),
-            ):
-                if not close:
-                    raise UserError(
-                        f"{other.path} has {name} = {getattr(other, name)}, but {first.path} has"
-                        f" {getattr(first, name)}"
-                    )
 
     def _check_leak(self) -> None:
         split_of: dict[tuple, str] = {}
@@ -145,6 +131,22 @@ class CropSet:
             here = owner == number
             out[here] = self.files[number].rows(name, which[here] - self.starts[number])
         return out
+
+
+def check_alike(files: Sequence[CropFile]) -> None:
+    """UserError where files are of another section, pixel size or shape than the first."""
+    first = files[0]
+    for other in files[1:]:
+        for name, close in (
+            ("section", first.section == other.section),
+            ("size", first.size == other.size),
+            ("pixel_size", abs(first.pixel_size / other.pixel_size - 1) < LARGEST_SPREAD),
+        ):
+            if not close:
+                raise UserError(
+                    f"{other.path} has {name} = {getattr(other, name)}, but {first.path} has"
+                    f" {getattr(first, name)}"
+                )
 
 
 def parts(crops: CropSet) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from scipy.stats import wasserstein_distance
 from gensim.data.sheet import distinct_conditions, named
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.groups import halves, interval
+from gensim.evaluate.growth import turned
 from gensim.evaluate.histograms import counts, errors
 from gensim.evaluate.measure import SPREAD
 
@@ -106,7 +107,7 @@ def inclination(part: Part, group: np.ndarray, chance: np.random.Generator) -> d
         return part.domain.measured.inclination(part.which[crops])
 
     middle = of(np.arange(len(part.which)))
-    spread = interval(group, lambda crops: (of(crops) - middle + 90) % 180 - 90, chance)
+    spread = interval(group, lambda crops: float(turned(of(crops) - middle)), chance)
     return {"mean": middle,
             "interval": None if spread is None else (middle + spread[0], middle + spread[1])}
 

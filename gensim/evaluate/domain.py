@@ -10,6 +10,7 @@ import numpy as np
 from gensim.data.sets import CropSet
 from gensim.evaluate import channel
 from gensim.evaluate.groups import groups
+from gensim.evaluate.growth import turned
 from gensim.evaluate.measure import SPREAD, Measured, measured
 
 
@@ -72,5 +73,5 @@ class Domain:
         every = np.arange(len(known))
         bias = {name: self.measured.mean(name, known) / true.mean(name, every) - 1
                 for name in SPREAD}
-        turned = self.measured.inclination(known) - true.inclination(every)
-        return bias | {"inclination_degrees": (turned + 90) % 180 - 90}
+        gap = self.measured.inclination(known) - true.inclination(every)
+        return bias | {"inclination_degrees": float(turned(gap))}

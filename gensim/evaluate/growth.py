@@ -54,6 +54,11 @@ def from_horizontal(tensor: np.ndarray) -> np.ndarray:
     return (90 - from_vertical(tensor)) % 180
 
 
+def turned(gap: np.ndarray | float) -> np.ndarray | float:
+    """Differences of directions in degrees, in [-90, 90): a boundary turned by 180 is itself."""
+    return (gap + 90) % 180 - 90
+
+
 def melted_depth(labels: np.ndarray) -> float:
     """Pixels from the top to where the mean vertical segment jumps in a longitudinal section.
 

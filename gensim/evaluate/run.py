@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensim.data.sets import CropSet
+from gensim.data.sets import check_alike
 from gensim.evaluate import copies, frechet, report
 from gensim.evaluate.compare import Choices, compared
 from gensim.evaluate.domain import Domain
@@ -40,7 +40,7 @@ def fulfil(order: Order, folder: Path) -> dict[str, Any]:
     """Writes report.json, report.md and the pictures; returns the table."""
     truth, other = Domain.of(order.truth), Domain.of(order.other)
     known = Domain.of(order.train) if order.train else None
-    check_alike(*(domain.crops for domain in (truth, other, known) if domain))
+    check_alike([file for domain in (truth, other, known) if domain for file in domain.crops.files])
     table = {"files": {"truth": list(map(str, order.truth)), "other": list(map(str, order.other))},
              "section": truth.crops.section, "pixel_size": truth.crops.pixel_size}
     table |= compared(truth, other, order.choices)
@@ -54,16 +54,6 @@ def fulfil(order: Order, folder: Path) -> dict[str, Any]:
     (folder / "report.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(report.text(table), encoding="utf-8")
     return table
-
-
-def check_alike(first: CropSet, *others: CropSet) -> None:
-    """UserError where sets of crops cannot be compared."""
-    for other in others:
-        for name in ("section", "size", "pixel_size"):
-            a, b = getattr(first, name), getattr(other, name)
-            if a != b and not (name == "pixel_size" and abs(a / b - 1) < 1e-6):
-                raise UserError(f"{other.files[0].path} has {name} = {b}, but "
-                                f"{first.files[0].path} has {a}: they cannot be compared")
 
 
 def copied(truth: Domain, other: Domain, known: Domain) -> dict[str, Any]:

@@ -34,8 +34,9 @@ def draw(path: Path, arrivals: Arrivals, places: list[Place], images: np.ndarray
             axis.set_axis_off()
         for axis, image in zip(line, some):
             axis.imshow(image, interpolation="nearest")
-        line[0].set_title(f"{number}: {condition_text(place.condition.round(3))}", fontsize=8,
-                          loc="left")
+        power, speed, kelvin = place.condition
+        text = condition_text(np.array([power, round(speed, 3), round(kelvin)]))
+        line[0].set_title(f"{number}: {text}", fontsize=8, loc="left")
     with matplotlib.rc_context({"savefig.dpi": 150}):
         figure.savefig(path)
 

@@ -13,10 +13,10 @@ import numpy as np
 from gensim.data.sheet import distinct_conditions, named
 from gensim.evaluate.compare import Choices, Part, pair
 from gensim.evaluate.domain import Domain
+from gensim.evaluate.growth import turned
 from gensim.evaluate.measure import SPREAD
 
 SCORED = ("width", "length", "inclination")
-HALF_TURN = 180.0
 
 
 class Truth(NamedTuple):
@@ -73,13 +73,8 @@ def summary(table: dict[str, Any]) -> dict[str, Any]:
         }
     true, other = (table["inclination"][name]["mean"] for name in ("truth", "other"))
     found["inclination"] = {"truth": true, "other": other,
-                            "difference": float(turned(np.array(other - true)))}
+                            "difference": float(turned(other - true))}
     return found
-
-
-def turned(gap: np.ndarray) -> np.ndarray:
-    """Differences of directions in degrees, in [-90, 90)."""
-    return (gap + HALF_TURN / 2) % HALF_TURN - HALF_TURN / 2
 
 
 def fingerprint(part: Part) -> np.ndarray:

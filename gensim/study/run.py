@@ -88,7 +88,11 @@ class Study:
         return bool(cases & set(CropSet([path]).columns["case"].tolist()))
 
     def check(self) -> None:
-        """UserError where the crops cannot answer what the study asks."""
+        """UserError where the crops cannot answer what the study asks, or the folder has the
+        results of another one."""
+        if (self.folder / "plan.json").exists() and self.stored("plan") != self.asked:
+            raise UserError(f"{self.folder} has the results of another study, or of this one as it "
+                            "was before: choose another --output")
         for name, validating in (("simulation", []), ("experiment", self.validating)):
             crops = CropSet(self.files[name], validating)
             if not (crops.columns["split"] == "validation").any():
@@ -104,8 +108,14 @@ class Study:
                     f"from {least}, those of validation = {self.plan.validation}, to fewer than "
                     f"the {len(self.teaching)} that teach")
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return json.loads(self.plan.model_dump_json())
+
     def conduct(self) -> None:
         """All cells, then the report."""
+        self.once("plan", lambda: self.asked)
         self.reference()
         self.pretrain()
         for cell in cells.searched(self.plan):

@@ -6,8 +6,9 @@ import pytest
 
 from gensim.evaluate.compare import Choices
 from gensim.evaluate.domain import Domain
+from gensim.evaluate.growth import turned
 from gensim.study.cells import Cell, best_rates, compared, grouped, searched
-from gensim.study.judge import Truth, judged, share_nearest, turned
+from gensim.study.judge import Truth, judged, share_nearest
 from gensim.study.plan import StudyPlan, load
 from gensim.study.tables import tabulated
 from partsim.errors import Interrupted, UserError
@@ -174,5 +175,13 @@ def test_equal_methods_make_equal_steps(small):
     assert given.plan_of(Cell("distill", 1e-3, 0, 0.8)).base == small.parent / "model"
     with pytest.raises(UserError, match="model is not the folder of a model"):
         given.check()
+    study.folder.mkdir()
+    study.check()
+    study.once("plan", lambda: study.asked)
+    study.check()
+    changed = Study(load(small).model_copy(update={"images": 80}), small.parent, study.folder,
+                    Ranks())
+    with pytest.raises(UserError, match="has the results of another study"):
+        changed.check()
     one = study.plan_of(Cell("finetune", 1e-3, 0, 0.8, 1))
     assert [path.name for path in one.files] == ["case_0.h5", "case_2.h5"]
