@@ -5,6 +5,8 @@ from numba import njit
 
 from .local import interpolate_line
 
+FAR = 1e9  # rows from what is known where nothing is known
+
 
 @njit(cache=True)
 def interpolate_between(work, step, size):
@@ -117,36 +119,37 @@ def block_errors(values, consolidated, size, errors):
 
 
 @njit(cache=True)
-def spread_outward(values, known, size):
+def spread_outward(values, rows, size):
     """Gives the unknown nodes of a block the mean of known neighbours, row by row from these.
 
-    values  ((B+1)^3,)  updated      known  ((B+1)^3,)  updated: whether a node has a value
+    values  ((B+1)^3,)  updated
+    rows    ((B+1)^3,)  how many rows away from what is known, FAR where nothing is yet; updated
     """
     pitch = size + 1
-    before, old = known.copy(), values.copy()
-    for _ in range(3 * size):
-        before[:], old[:] = known, values
-        if before.all():
+    before, old = rows.copy(), values.copy()
+    for row in range(1, 3 * size + 1):
+        before[:], old[:] = rows, values
+        if before.max() < FAR:
             break
         for at in range(len(values)):
-            if before[at]:
+            if before[at] < FAR:
                 continue
             total, count, place = 0.0, 0, (at % pitch, at // pitch % pitch, at // pitch**2)
             for axis in range(3):
                 step = pitch**axis
-                if place[axis] > 0 and before[at - step]:
+                if place[axis] > 0 and before[at - step] < FAR:
                     total, count = total + old[at - step], count + 1
-                if place[axis] < size and before[at + step]:
+                if place[axis] < size and before[at + step] < FAR:
                     total, count = total + old[at + step], count + 1
             if count > 0:
-                values[at], known[at] = total / count, True
+                values[at], rows[at] = total / count, row
 
 
 @njit(cache=True)
-def spread_blocks(values, known, size):
-    """`spread_outward` for each block, values and known (nb, (B+1)^3)."""
+def spread_blocks(values, rows, size):
+    """`spread_outward` for each block, values and rows (nb, (B+1)^3)."""
     for block in range(len(values)):
-        spread_outward(values[block], known[block], size)
+        spread_outward(values[block], rows[block], size)
 
 
 def deep_blocks(leaves, top: int, band: int) -> np.ndarray:
@@ -163,7 +166,8 @@ def extend_history(mesh, state: dict[str, np.ndarray], names: list[str], deep: n
     """Continues the history fields into the powder beside the part, in the leaves `deep` (n,).
 
     Nodes that touch nothing consolidated have no history that counts. With that of their
-    neighbours the fields stay smooth where cells of part and powder merge. Collective.
+    neighbours the fields stay smooth where cells of part and powder merge. Of the blocks around a
+    node the one in which it is nearest to what counts gives the value. Collective.
     """
     size, own = mesh.lattice.block, np.flatnonzero(deep[mesh.own])
     counts = np.zeros(mesh.block_shape(), bool)
@@ -172,10 +176,13 @@ def extend_history(mesh, state: dict[str, np.ndarray], names: list[str], deep: n
     counted = mesh.largest(counts.astype(float)) > 0
     known = mesh.some_blocks(counted.astype(float), own) == 1.0
     for name in names:
-        values, reached = mesh.some_blocks(state[name], own), known.copy()
-        spread_blocks(values, reached, size)
-        spread = np.full(mesh.block_shape(), -np.inf)
-        spread[own] = np.where(reached, values, -np.inf)
+        values, rows = mesh.some_blocks(state[name], own), np.where(known, 0.0, FAR)
+        spread_blocks(values, rows, size)
+        away, spread = np.full(mesh.block_shape(), FAR), np.full(mesh.block_shape(), -np.inf)
+        away[own] = rows * mesh.leaves.stride[mesh.own[own], None]
+        nearest = -mesh.largest(-away)
+        chosen = (rows < FAR) & (away[own] == mesh.some_blocks(nearest, own))
+        spread[own] = np.where(chosen, values, -np.inf)
         found = mesh.largest(spread)
         state[name][:] = np.where(counted | np.isneginf(found), state[name], found)
 
@@ -188,7 +195,8 @@ def wishes(
     inputs  the job's mesh section: coarsen ("interpolant", "equal", "never"), coarsen_tolerance,
             refine_tolerance, surface_band. Merging is refused where the parent would at once be
             split again. Below the surface band finest blocks merge once whatever the r_c in them;
-            so do those of the plate whatever their phases.
+            so do those of the plate, and with them those of the part's first layers where the
+            parent holds both, whatever their phases.
     """
     leaves, lattice = mesh.leaves, mesh.lattice
     deep = deep_blocks(leaves, mesh.top, inputs.surface_band)
@@ -202,11 +210,11 @@ def wishes(
     if inputs.coarsen == "never":
         return np.zeros_like(finer), np.zeros_like(finer)
     once = merge_once(leaves, mesh.top, inputs.surface_band)
+    always = once & (leaves.corner[:, 2] // (2 * leaves.edge) * (2 * leaves.edge) < lattice.plate)
     measure = np.maximum(spread if inputs.coarsen == "equal" else interpolant,
                          np.where(once, 0.0, jump))
     mergeable = (measure <= inputs.coarsen_tolerance) & (parents <= inputs.refine_tolerance)
-    mergeable |= once & (leaves.corner[:, 2] < lattice.plate)
-    return finer, complete & mergeable
+    return finer & ~always, complete & (mergeable | always)
 
 
 def kept_coarse(leaves, lattice, deep: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
-from scipy.ndimage import convolve, generate_binary_structure
+from scipy.ndimage import convolve, distance_transform_cdt, generate_binary_structure
 
 from partsim.mesh import adapt
 from tests.meshes import (alone, cell_points, make_mesh, nodal, noisy, small_lattice,
@@ -77,13 +77,14 @@ def test_unknown_nodes_get_the_mean_of_known_neighbours_row_by_row(pick):
         mean = convolve(expected, beside, mode="constant") / np.maximum(count, 1)
         new = ~reached & (count > 0)
         expected[new], reached[new] = mean[new], True
-    found, has = values.ravel().copy(), known.ravel().copy()
-    pick(adapt.spread_outward)(found, has, 8)
-    assert has.all()
+    found, rows = values.ravel().copy(), np.where(known, 0, adapt.FAR).ravel()
+    pick(adapt.spread_outward)(found, rows, 8)
+    away = distance_transform_cdt(~known, "taxicab")
+    np.testing.assert_array_equal(rows.reshape(9, 9, 9), away)
     np.testing.assert_allclose(found.reshape(9, 9, 9), expected, rtol=1e-13)
-    nothing = np.zeros(729, bool)
+    nothing = np.full(729, adapt.FAR)
     pick(adapt.spread_outward)(found, nothing, 8)
-    assert not nothing.any()
+    assert (nothing == adapt.FAR).all()
 
 
 class History:
@@ -206,6 +207,19 @@ def test_history_goes_on_into_powder_where_cells_may_merge(tall):
     np.testing.assert_allclose(after[~changed], before[~changed], rtol=1e-15)
 
 
+def test_history_goes_on_from_what_is_nearest(tall):
+    """Coarse cells that are half powder count as the part's: beside them it reaches a cell further,
+    and powder that touches these alone must not bring their history to other heights."""
+    history = History(tall, lambda points: np.where(points[..., 0] <= 24, points[..., 2], 99.0))
+    middle = cell_points(tall) + 0.5 * tall.leaves.stride[tall.own][:, None, None]
+    history.state["consolidated"] = 1.0 * ((middle[..., 2] >= 16) & (middle[..., 0] <= 23))
+    before = history.state["alpha_stable"].copy()
+    adapt.extend_history(tall, history.state, ["alpha_stable"], np.ones(len(tall.leaves), bool))
+    moved = np.abs(history.state["alpha_stable"] - before)
+    x, z = (nodal(tall, lambda points: points[..., axis]) for axis in (0, 2))
+    assert moved[x > 24].any() and moved[(x <= 24) & (z >= 16)].max() < 1  # means of two heights
+
+
 def test_deep_cells_of_the_plate_merge_once_whatever_their_phases(comm, mesh):
     history = History(mesh, lambda points: 0.9 * (points[..., 2] < 27))
     finer, coarser = history.wishes(surface_band=3)
@@ -215,7 +229,19 @@ def test_deep_cells_of_the_plate_merge_once_whatever_their_phases(comm, mesh):
     uneven, finest = (low < 27) & (high >= 27) & (high <= 32), leaves.stride == 1
     assert (uneven & finest).any() and (uneven & ~finest).any()
     assert coarser[uneven & finest].all() and not refused[uneven & finest].any()
-    assert not coarser[uneven & ~finest].any() and not finer[uneven & (leaves.stride == 2)].any()
+    assert not coarser[uneven & ~finest].any() and not finer[uneven & (leaves.stride <= 2)].any()
+
+
+def test_first_cells_of_the_part_merge_with_those_of_the_plate(comm):
+    """A plate that ends within families of blocks: the history jumps in half of each."""
+    lattice = small_lattice(extra=4)
+    made = make_mesh(comm, lattice, varied_leaves(lattice, 7), 7)
+    history = History(made, lambda points: 0.9 * (points[..., 2] < 37))
+    finer, coarser = history.wishes(surface_band=3)
+    leaves = made.leaves
+    first = (leaves.corner[:, 2] == lattice.plate) & (leaves.stride == 1) & history.complete
+    assert first.any() and coarser[first].all() and not finer[first].any()
+    made.close()
 
 
 def test_wishes_do_not_depend_on_the_ranks(mesh):
