@@ -221,11 +221,15 @@ def check_output(job: Job) -> None:
 
 
 def check_box(job: Job, name: str) -> int:
-    """The section's box is one that holds cells; how many."""
+    """The section's box is one that holds cells of the domain; how many it would hold."""
     low, high = getattr(job, name).low, getattr(job, name).high
-    for axis in range(3):
+    for axis, (begin, end) in enumerate(extent(job, low[2] <= 0)):
         require(low[axis] < high[axis], f"{name}.high[{axis}]", f"{high[axis]:g} m",
                 f"more than {name}.low[{axis}] = {low[axis]:g} m")
+        require(high[axis] > begin, f"{name}.high[{axis}]", f"{high[axis]:g} m",
+                f"more than {begin:g} m, where the simulated domain begins")
+        require(low[axis] < end, f"{name}.low[{axis}]", f"{low[axis]:g} m",
+                f"less than {end:g} m, where the simulated domain ends")
     return prod(ceil((high[axis] - low[axis]) / job.mesh.cell) for axis in range(3))
 
 
@@ -255,16 +259,19 @@ def check_solidification(job: Job) -> None:
             "1 where [solidification] records: grouped layers do not resolve it")
 
 
+def extent(job: Job, in_plate: bool) -> list[tuple[float, float]]:
+    """m, from where to where is simulated along each axis, at heights of the plate or above it."""
+    size, plate, rim = job.part.size, job.plate.size, job.mesh.powder_rim
+    rims = [(plate[axis] - size[axis]) / 2 if in_plate else rim for axis in (0, 1)]
+    sides = [(-beside, edge + beside) for beside, edge in zip(rims, size)]
+    return [*sides, (-plate[2], job.layers.stop * job.layers.thickness)]
+
+
 def check_position(job: Job, number: int) -> None:
     """A probe lies in the plate, or in the part and its powder."""
     position = job.probes[number].position
-    top = job.layers.stop * job.layers.thickness
-    in_plate = position[2] <= 0
-    for axis, value in enumerate(position):
-        rim = job.mesh.powder_rim
-        if in_plate:
-            rim = (job.plate.size[axis] - job.part.size[axis]) / 2
-        low, high = (-job.plate.size[2], top) if axis == 2 else (-rim, job.part.size[axis] + rim)
+    for axis, (low, high) in enumerate(extent(job, position[2] <= 0)):
+        value = position[axis]
         slack = ROUND_OFF * (high - low)
         require(low - slack <= value <= high + slack, f"probes[{number}].position[{axis}]",
                 f"{value:g} m", f"in the simulated domain, {low:g} to {high:g} m along {AXES[axis]}"

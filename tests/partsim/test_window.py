@@ -120,6 +120,10 @@ def test_records_are_the_same_on_any_ranks_and_when_resumed(comm, recorded, shar
 @pytest.mark.parametrize("change, told", [
     ({"window.high": ["0.2 mm", "0.6 mm", "0.1 mm"]},
      r"window.high\[0\] = 0.0002 m, but it must be more than window.low\[0\] = 0.0002 m"),
+    ({"window.low": ["1.7 mm", "0.2 mm", "-0.1 mm"], "window.high": ["2 mm", "0.5 mm", "0.1 mm"]},
+     r"window.low\[0\] = 0.0017 m, but it must be less than 0.0012 m, where the simulated domain ends"),
+    ({"window.low": ["0.2 mm", "-1 mm", "0.01 mm"], "window.high": ["2 mm", "-0.5 mm", "0.1 mm"]},
+     r"window.high\[1\] = -0.0005 m, but it must be more than -0.0002 m, where the simulated domain"),
     ({"window.low": ["-6 mm", "-6 mm", "-6 mm"], "window.high": ["6 mm", "6 mm", "6 mm"]},
      "window = a box of 13824000 cells, but it must be smaller: at most 1000000"),
     ({"window.layers": [3]}, "window.layers = 3, but it must be among 1 to 2"),
