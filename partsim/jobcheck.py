@@ -227,9 +227,9 @@ def check_box(job: Job, name: str) -> int:
         require(low[axis] < high[axis], f"{name}.high[{axis}]", f"{high[axis]:g} m",
                 f"more than {name}.low[{axis}] = {low[axis]:g} m")
         require(high[axis] > begin, f"{name}.high[{axis}]", f"{high[axis]:g} m",
-                f"more than {begin:g} m, where the simulated domain begins")
+                f"more than {begin:g} m, where what is simulated begins")
         require(low[axis] < end, f"{name}.low[{axis}]", f"{low[axis]:g} m",
-                f"less than {end:g} m, where the simulated domain ends")
+                f"less than {end:g} m, where what is simulated ends")
     return prod(ceil((high[axis] - low[axis]) / job.mesh.cell) for axis in range(3))
 
 
