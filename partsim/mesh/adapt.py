@@ -195,8 +195,7 @@ def wishes(
     inputs  the job's mesh section: coarsen ("interpolant", "equal", "never"), coarsen_tolerance,
             refine_tolerance, surface_band. Merging is refused where the parent would at once be
             split again. Below the surface band finest blocks merge once whatever the r_c in them;
-            so do those of the plate, and with them those of the part's first layers where the
-            parent holds both, whatever their phases.
+            so do those of the plate whatever their phases.
     """
     leaves, lattice = mesh.leaves, mesh.lattice
     deep = deep_blocks(leaves, mesh.top, inputs.surface_band)
@@ -210,11 +209,11 @@ def wishes(
     if inputs.coarsen == "never":
         return np.zeros_like(finer), np.zeros_like(finer)
     once = merge_once(leaves, mesh.top, inputs.surface_band)
-    always = once & (leaves.corner[:, 2] // (2 * leaves.edge) * (2 * leaves.edge) < lattice.plate)
     measure = np.maximum(spread if inputs.coarsen == "equal" else interpolant,
                          np.where(once, 0.0, jump))
     mergeable = (measure <= inputs.coarsen_tolerance) & (parents <= inputs.refine_tolerance)
-    return finer & ~always, complete & (mergeable | always)
+    mergeable |= once & (leaves.corner[:, 2] < lattice.plate)
+    return finer, complete & mergeable
 
 
 def kept_coarse(leaves, lattice, deep: np.ndarray) -> np.ndarray:

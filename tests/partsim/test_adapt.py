@@ -229,19 +229,7 @@ def test_deep_cells_of_the_plate_merge_once_whatever_their_phases(comm, mesh):
     uneven, finest = (low < 27) & (high >= 27) & (high <= 32), leaves.stride == 1
     assert (uneven & finest).any() and (uneven & ~finest).any()
     assert coarser[uneven & finest].all() and not refused[uneven & finest].any()
-    assert not coarser[uneven & ~finest].any() and not finer[uneven & (leaves.stride <= 2)].any()
-
-
-def test_first_cells_of_the_part_merge_with_those_of_the_plate(comm):
-    """A plate that ends within families of blocks: the history jumps in half of each."""
-    lattice = small_lattice(extra=4)
-    made = make_mesh(comm, lattice, varied_leaves(lattice, 7), 7)
-    history = History(made, lambda points: 0.9 * (points[..., 2] < 37))
-    finer, coarser = history.wishes(surface_band=3)
-    leaves = made.leaves
-    first = (leaves.corner[:, 2] == lattice.plate) & (leaves.stride == 1) & history.complete
-    assert first.any() and coarser[first].all() and not finer[first].any()
-    made.close()
+    assert not coarser[uneven & ~finest].any() and not finer[uneven & (leaves.stride == 2)].any()
 
 
 def test_wishes_do_not_depend_on_the_ranks(mesh):
