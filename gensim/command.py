@@ -4,7 +4,6 @@ What needs torch is imported by the verb that needs it: `inspect` works without 
 """
 
 import importlib
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -333,9 +332,11 @@ def begin(
 
 def report(tree: dict[str, Any], json_file: Path | None) -> None:
     """Prints a nested table, one value a line, and writes it as JSON."""
+    from partsim.wholefile import replace_json
+
     print("\n".join(lines_of(tree)))
     if json_file is not None:
-        json_file.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+        replace_json(json_file, tree)
 
 
 def lines_of(tree: dict[str, Any], indent: str = "") -> list[str]:

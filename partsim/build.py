@@ -1,6 +1,5 @@
 """The part-scale loop: for each layer the heat of scan and cool-down, and the phases."""
 
-from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
@@ -10,21 +9,19 @@ import numpy as np
 from . import dealing, parallel
 from .clock import Clock
 from .errors import UserError
-from .grouped_scan import GroupedScan, energy_share
+from .grouped_scan import GroupedScan
 from .grouping import grouped
-from .job import Job, parse
-from .jobcheck import check, largest_ratio, longest_explicit_step
+from .job import Job
+from .jobcheck import largest_ratio, longest_explicit_step
 from .macrostep import MacroStep
 from .mesh.mesh import Grid
-from .output.checkpoint import latest, load_blocks, load_header, load_rows
+from .output.checkpoint import load_blocks, load_header, load_rows
 from .output.progress import Progress
 from .output.records import Records
 from .part import material as materials
 from .part import shape
 from .part.scan import ScanPath
-from .part.strategy import check_layers
 from .program import stretch
-from .schema import read_text
 from .site import Site
 from .thermal.explicit import Explicit
 from .thermal.multirate import Multirate
@@ -32,9 +29,6 @@ from .thermal.pace import Pace
 from .thermal.source import Optics
 from .thermal.superstep import SuperStep
 from .timers import Timers
-
-
-LARGEST_MISS = 0.02  # of the energy of single layers, by a group of them
 
 
 class Build:
@@ -359,77 +353,3 @@ class Build:
         timers = header["timers"]
         self.timers = Timers(timers[self.comm.rank % len(timers)])
         self.records.resume(path, header["events"])
-
-
-def run(job: Job, folder: Path) -> None:
-    """Builds the part of a checked job; results go to `folder`."""
-    build = Build(job, parallel.world(), folder)
-    for warning in warnings(build):
-        parallel.rank_print(build.comm, f"warning: {warning}")
-    build.start()
-    build.go()
-
-
-def warnings(build: Build) -> Iterator[str]:
-    """What the job asks for and the computation does not resolve."""
-    job = build.resolved
-    layer, share = shape.thinnest(job, build.part)
-    if share > 0:
-        yield (f"{100 * share:.2g} % of layer {layer} is narrower than mesh.cell = "
-               f"{job.mesh.cell:g} m, a wall that the mesh does not resolve")
-    if job.layers.group > 1:
-        share = energy_share(job, build.job)
-        if abs(share - 1) > LARGEST_MISS:
-            yield (f"layers.group = {job.layers.group} brings {share:.3g} of the energy of the "
-                   f"single layers: lines {build.job.scan.hatch:g} m apart do not fill the part")
-
-
-def resume(source: Path, folder: Path | None = None) -> None:
-    """Goes on from the newest checkpoint in the folder `source`, or from that file.
-
-    A folder whose run is finished is left as it is, and this is said in one line.
-    """
-    comm = parallel.world()
-    if comm.bcast((Path(source) / "summary.json").exists()):
-        parallel.rank_print(comm, f"{source} is finished; nothing is left to do")
-        return
-    path = parallel.together(comm, lambda: find_checkpoint(Path(source)))
-    job = parallel.together(comm, lambda: checked_job(path))
-    build = Build(job, comm, Path(folder) if folder else path.parent)
-    build.restore(path)
-    build.go()
-
-
-def find_checkpoint(source: Path) -> Path:
-    """The checkpoint file meant by a folder or file."""
-    path = latest(source) if source.is_dir() else source
-    if path is None:
-        raise UserError(f"{source} holds no checkpoint to resume from")
-    return path
-
-
-def checked_job(path: Path) -> Job:
-    """The job stored in a checkpoint, with its cross-checks passed.
-
-    Raises UserError if the checkpoint lies in the folder of another job, or if its material or its
-    surface is not what it was.
-    """
-    header, _ = load_header(path)
-    beside = path.parent / "job.toml"
-    if beside.exists() and read_text(beside, "job file") != header["job"]:
-        raise UserError(f"{path} belongs to another job than {beside}")
-    job = parse(header["job"], header["job_path"])
-    material = materials.load(job.material, job.path.parent)
-    check(job, material)
-    part = shape.load(job)
-    check_layers(job, part)
-    require_same(f"material {material.name}", material.constants, header["material"], path)
-    require_same("part", part.constants, header["part"], path)
-    return job
-
-
-def require_same(what: str, found: dict, before: dict, path: Path) -> None:
-    """Raises UserError for the first constant that is not what it was in the checkpoint."""
-    for name, value in found.items():
-        if value != before.get(name):
-            raise UserError(f"{what}: {name} = {value}, but {path} needs {before.get(name)}")

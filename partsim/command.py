@@ -79,9 +79,9 @@ def run(job: JobFile, output: Output = None) -> None:
     checked = checked_job(job)
     folder = output or job.with_suffix(".out")
     agreed(make_writable, folder)
-    from partsim import build
+    from partsim import launch
 
-    build.run(checked, folder)
+    launch.run(checked, folder)
 
 
 @app.command()
@@ -95,9 +95,9 @@ def resume(
     agreed(check_exists, checkpoint)
     if output is not None:
         agreed(make_writable, output)
-    from partsim import build
+    from partsim import launch
 
-    build.resume(checkpoint, output)
+    launch.resume(checkpoint, output)
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """What the verbs of a command line share: ranks that agree, checks of places, reports."""
 
 import functools
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -71,7 +70,8 @@ def write_report(
 ) -> None:
     """Prints a nested table, or the part of it that is given, and writes the whole as JSON."""
     from partsim.info import as_lines
+    from partsim.wholefile import replace_json
 
     print("\n".join(as_lines(printed or tree)))
     if json_file is not None:
-        json_file.write_text(json.dumps(tree, indent=2, default=str) + "\n", encoding="utf-8")
+        replace_json(json_file, tree)

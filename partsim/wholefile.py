@@ -1,9 +1,12 @@
 """Files that are whole or absent: they get their name only when they are on the disk."""
 
+import json
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -51,8 +54,32 @@ def replace_text(path: Path, text: str) -> None:
     replace_bytes(path, text.encode())
 
 
+def replace_json(path: Path, tree: Any) -> None:
+    """Writes nested tables and lists as JSON, whole or absent; raises UserError.
+
+    What JSON has no word for becomes null, if it is a number (nan, infinity), and else its text.
+    """
+    text = json.dumps(in_json(tree), indent=2, default=str, allow_nan=False)
+    replace_text(path, text + "\n")
+
+
+def in_json(tree: Any) -> Any:
+    """The same tables and lists with None for numbers that are not finite."""
+    if isinstance(tree, dict):
+        return {key: in_json(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [in_json(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
 def replace_bytes(path: Path, data: bytes) -> None:
-    """Writes one file; where the disk refuses, UserError, and the former file is still there."""
+    """Writes one file; where the disk refuses, UserError, and the former file is still there.
+
+    Links and what is no file (/dev/stdout) are written through, not replaced.
+    """
+    if path.is_symlink() or path.exists() and not path.is_file():
+        explained(path, lambda: path.write_bytes(data))
+        return
     partial = partial_of(path)
 
     def write() -> None:

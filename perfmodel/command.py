@@ -13,7 +13,7 @@ from partsim.info import as_lines
 from partsim.job import load as load_job
 from partsim.trackjob import load as load_track
 from partsim.verbs import agreed, check_exists, check_folder, on_first_rank, quantity_of
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json
 from partsim.writable import make_writable
 
 app = typer.Typer(
@@ -71,7 +71,7 @@ def kernels(
     files |= {output / SECTIONS: sections} if sections else {}
     files |= {json_file: records} if json_file else {}
     for path, content in files.items():
-        on_first_rank(replace_text, path, json.dumps(content, indent=2) + "\n")
+        on_first_rank(replace_json, path, content)
     on_first_rank(show, {"records": records, **facts})
 
 
@@ -90,7 +90,7 @@ def tracks(
 
     comm = parallel.world()
     records = measure_tracks(comm, checked, measured_limits(comm, has_model=False))
-    on_first_rank(replace_text, output / TRACKS, json.dumps(records, indent=2) + "\n")
+    on_first_rank(replace_json, output / TRACKS, records)
     on_first_rank(show, {"records": records})
 
 
@@ -120,7 +120,7 @@ def stepping(
     report = measure_stepping(parallel.world(), checked, first, layers, steps)
     on_first_rank(show, report)
     if json_file:
-        on_first_rank(replace_text, json_file, json.dumps(report, indent=2) + "\n")
+        on_first_rank(replace_json, json_file, report)
 
 
 @app.command()
@@ -170,7 +170,7 @@ def scaling(
     study = measure_scaling(comm, checked, asked)
     if weak:
         study["weak"] = measure_weak(comm, checked, asked)
-    on_first_rank(replace_text, output / SCALING, json.dumps(study, indent=2) + "\n")
+    on_first_rank(replace_json, output / SCALING, study)
     on_first_rank(write_scaling, output, study)
     on_first_rank(show, study)
 
@@ -202,7 +202,7 @@ def mca(
     table = section_rows()
     on_first_rank(show, {"sections": table})
     if json_file:
-        on_first_rank(replace_text, json_file, json.dumps(table, indent=2) + "\n")
+        on_first_rank(replace_json, json_file, table)
 
 
 @app.command()

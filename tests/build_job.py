@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partsim.build import Build, checked_job
+from partsim.build import Build
 from partsim.job import Job, parse
+from partsim.launch import checked_job
 from partsim.mesh.view import BlockView
 from partsim.output import records
 from tests.small_job import job_text

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from partsim import build
+from partsim.build import Build
 from partsim.job import load
+from partsim.launch import run as launch
 from partsim.output import records, shared_file
 from partsim.parallel import world
 from partsim.site import Site
@@ -40,12 +41,12 @@ def die_after(owner: type, name: str, due: Callable[..., bool]) -> None:
 def after_step(laser: int, cooling: int) -> None:
     """Dies within the step that follows so many steps of the layer, or the macro step with it."""
 
-    def due(run: build.Build, count: int, *_) -> bool:
+    def due(run: Build, count: int, *_) -> bool:
         done = min(run.stretch.laser, laser) + cooling
         return run.stretch.layer == LAYER and run.index <= done < run.index + count
 
-    die_after(build.Build, "thermal_step", lambda run, *_: due(run, 1))
-    die_after(build.Build, "macro_step", due)
+    die_after(Build, "thermal_step", lambda run, *_: due(run, 1))
+    die_after(Build, "macro_step", due)
 
 
 def after_stage(count: int) -> None:
@@ -97,7 +98,7 @@ def main(job: str, folder: str, moment: str) -> None:
     records.WATCH = WATCH
     records.Records.overdue = lambda watched: watched.build.index > 0
     MOMENTS[moment]()
-    build.run(load(Path(job)), Path(folder))
+    launch(load(Path(job)), Path(folder))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ STAGES = {
     "phase": 4,
     "output": 5,
     "build": 6,
+    "launch": 6,
     "meltpool": 6,
     "grains": 6,
     "plan": 6,

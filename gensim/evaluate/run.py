@@ -1,6 +1,5 @@
 """The verb `gensim evaluate`: two domains compared, as JSON, Markdown and pictures."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from gensim.evaluate.domain import Domain
 from gensim.evaluate.figures import draw_histograms, draw_overlays, draw_sheets
 from gensim.evaluate.groups import halves
 from partsim.errors import UserError
+from partsim.wholefile import replace_json, replace_text
 
 NO_FEATURES = "none"
 FLOORS = 5  # random halves of the truth whose Frechet distance is averaged
@@ -51,8 +51,8 @@ def fulfil(order: Order, folder: Path) -> dict[str, Any]:
     draw_sheets(truth, other, folder / "sheet.png")
     draw_histograms(truth, other, folder / "histograms.png")
     draw_overlays(truth, other, folder / "overlays.png")
-    (folder / "report.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(report.text(table), encoding="utf-8")
+    replace_json(folder / "report.json", table)
+    replace_text(folder / "report.md", report.text(table))
     return table
 
 

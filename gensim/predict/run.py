@@ -1,6 +1,5 @@
 """The verb `gensim predict`: conditions at places of a part, images drawn for them."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from gensim.predict.places import Place, place_at, read_arrivals
 from gensim.predict.volume import write_slab
 from gensim.ranks import joined
 from gensim.sample.draw import Order, drawn, write_samples
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json
 
 
 def predict(
@@ -39,8 +38,7 @@ def predict(
             for number, (place, some) in enumerate(zip(places, each), 1):
                 write_slab(output / f"place_{number}.vtkhdf", some[0], model.card.pixel_size,
                            place.point)
-            text = json.dumps([told(place) for place in places], indent=1)
-            replace_text(output / "places.json", text + "\n")
+            replace_json(output / "places.json", [told(place) for place in places])
 
         ranks.on_first(write)
 

@@ -1,7 +1,6 @@
 """The report of a study: every method beside the rows without training, on held-out and seen
 conditions; means and standard deviations over seeds."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from gensim.evaluate.measure import SPREAD
 from gensim.evaluate.report import table_of
 from gensim.study.cells import Cell, grouped
 from gensim.study.plan import StudyPlan
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json, replace_text
 
 Result = dict[str, Any]
 NOTES = """Errors are the mean over conditions of |mean / true mean - 1| in per cent; MAPE that of
@@ -31,7 +30,7 @@ def write(
     rows |= {name: [results[cell] for cell in group] for name, group in grouped(results).items()}
     tree = {"plan": plan.model_dump(mode="json"), "learning_rates": rates,
             "held_out": tabulated(rows, True), "seen": tabulated(rows, False)}
-    replace_text(folder / "study.json", json.dumps(tree, indent=1) + "\n")
+    replace_json(folder / "study.json", tree)
     replace_text(folder / "report.md", text(tree, rows))
 
 

@@ -1,6 +1,5 @@
 """`partsim grow`: the grains of all tracks and layers, from one track's temperature."""
 
-import json
 import resource
 import sys
 import zlib
@@ -22,7 +21,7 @@ from partsim.grains.temperature import TemperatureFile, TrackTemperature
 from partsim.grains.track import grow_track
 from partsim.parallel import first_rank_only, rank_print, together
 from partsim.trackjob import TrackJob
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json, replace_text
 
 GRAINS, FIELDS, SUMMARY, JOB = "grains.h5", "grains.hdf", "summary.json", "job.toml"
 INTERVAL = 10.0  # s between lines of progress
@@ -131,7 +130,7 @@ def write(growth: Growth, result: dict, begin: float) -> None:
     output.write_vtkhdf(folder / FIELDS, metal, colours)
     picture.draw_sections(folder, metal, colours, growth.file.header["length"])
     result["wall_seconds"] = perf_counter() - begin
-    replace_text(folder / SUMMARY, json.dumps(result, indent=2) + "\n")
+    replace_json(folder / SUMMARY, result)
     (folder / checkpoint.NAME).unlink(missing_ok=True)
 
 

@@ -29,7 +29,7 @@ from partsim.parallel import alone, one_line, raise_together, rank_print, togeth
 from partsim.schema import parse_toml, read_text
 from partsim.study import Study, split_of
 from partsim.trackjob import TrackJob, parse
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json
 
 OF_GROWTH = ("grains", "melted_cells", "nuclei_kept", "steps", "alive_cell_updates_per_second",
              "growth_seconds")
@@ -160,7 +160,7 @@ def run_case(task: Task, study: Study, folder: Path) -> None:
             grow(alone(), job, source, runs[seed])
     told = fulfil(request_of(task, [run / GRAINS for run in runs.values()], target))
     card = card_of(task, study, home, told) | {"last_wall_seconds": perf_counter() - begin}
-    replace_text(card_path(task, folder), json.dumps(card, indent=2) + "\n")
+    replace_json(card_path(task, folder), card)
 
 
 def finished(job: TrackJob, folder: Path) -> bool:

@@ -16,7 +16,7 @@ from partsim.meltpool.melt import TEMPERATURE, melt
 from partsim.parallel import first_rank_only, rank_print, together
 from partsim.schema import require
 from partsim.trackjob import TrackInputs, TrackJob, parse
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json
 
 MELT, GROW, CROPS, SHEET = "melt", "grow", "crops.h5", "crops.png"
 # of a job, what a track's temperature follows from
@@ -45,7 +45,7 @@ def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
             run = told["runs"][0]
             whole |= {"crops": told["crops"], "correlation_length": run["correlation_length"]}
         whole |= {"melt_seconds": former["wall_seconds"], "wall_seconds": perf_counter() - begin}
-        replace_text(folder / SUMMARY, json.dumps(whole, indent=2) + "\n")
+        replace_json(folder / SUMMARY, whole)
 
     first_rank_only(comm, summarise)
 

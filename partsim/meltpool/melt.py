@@ -1,6 +1,5 @@
 """`partsim melt`: one track from its job to the files of its pool."""
 
-import json
 import resource
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from partsim.meltpool.shape import second_half, steady_from
 from partsim.meltpool.track import TrackRun
 from partsim.parallel import first_rank_only, global_max, global_sum, rank_print
 from partsim.trackjob import TrackJob
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json, replace_text
 
 TEMPERATURE, FIELDS, PICTURE, SUMMARY = "temperature.h5", "pool.hdf", "pool.png", "summary.json"
 INTERVAL = 10.0  # s between lines of progress
@@ -44,8 +43,7 @@ def melt(comm, job: TrackJob, folder: Path) -> dict:
     result, header = summary(run, pool), file_header(run)
     first_rank_only(comm, lambda: write_fields(folder, run, seen, header))
     result |= speed(result, comm.bcast(perf_counter() - begin))
-    text = json.dumps(result, indent=2) + "\n"
-    first_rank_only(comm, lambda: replace_text(folder / SUMMARY, text))
+    first_rank_only(comm, lambda: replace_json(folder / SUMMARY, result))
     tell(comm, result)
     return result
 

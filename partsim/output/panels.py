@@ -18,6 +18,7 @@ MM = 1e3
 WIDTH = 7.2  # inches, two columns of a journal
 WIDEST = 4.2  # inches, a panel
 ROOM = 0.62  # inches beside a panel, for its ticks and labels
+THIN = 24  # points of height, below which the labels of two ticks overlap
 NOTHING, POWDER = "white", "0.82"
 LOG_FROM = 2.5  # largest over smallest temperature from which colours go by the logarithm
 TICKS = [300, 400, 500, 600, 800, 1000, 1300, 1600, 2000, 2500, 3000, 4000]
@@ -63,6 +64,8 @@ def show(place: Axes, cut: Cut, values: np.ndarray, scale: Scale, outside: str) 
     place.set_anchor("N")
     place.set_xlabel(cut.labels[0])
     place.set_ylabel(cut.labels[1])
+    if panel_points(cut, cut.v[1] - cut.v[0]) < THIN:
+        place.set_yticks([round(MM * cut.v[1], 3)])
     return image
 
 

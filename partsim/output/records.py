@@ -1,6 +1,5 @@
 """What a run writes while it goes on and when it ends: tables, fields, checkpoints, the summary."""
 
-import json
 import math
 import platform
 import resource
@@ -30,7 +29,7 @@ from partsim.output.window import PATTERN as PARTS
 from partsim.output.window import Box, Window
 from partsim.parallel import first_rank_only, rank_print
 from partsim.part.arrival import arrivals
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json, replace_text
 
 STAGES = ("thermal", "phase", "halo", "growth", "output")
 COLUMNS = (
@@ -363,8 +362,7 @@ class Records:
         """The fields at the end and the summary."""
         self.fields("end")
         summary = self.summary()
-        text = json.dumps(summary, indent=2) + "\n"
-        first_rank_only(self.comm, lambda: replace_text(self.folder / "summary.json", text))
+        first_rank_only(self.comm, lambda: replace_json(self.folder / "summary.json", summary))
         error = summary["energy_joules"]["closing_error"]
         if abs(error) > LARGEST_ERROR:
             rank_print(self.comm, f"partsim: the energy account does not close: {error:.2g} of the "

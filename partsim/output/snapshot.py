@@ -20,7 +20,7 @@ from partsim.mesh.forest import morton
 from partsim.mesh.view import CORNERS, BlockView
 from partsim.output.shared_file import Rows, reserve, runs, write_shared
 from partsim.parallel import first_rank_only
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json
 
 HEXAHEDRON = 12
 VTK_ORDER = [0, 1, 3, 2, 4, 5, 7, 6]  # corners of a hexahedron, as numbers of CORNERS
@@ -242,4 +242,4 @@ def read_series(series: Path) -> list[dict]:
 
 def _write_series(series: Path, entries: list[dict]) -> None:
     content = {"file-series-version": "1.0", "files": sorted(entries, key=lambda e: e["time"])}
-    replace_text(Path(series), json.dumps(content, indent=1) + "\n")
+    replace_json(Path(series), content)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from partsim.build import Build, warnings
+from partsim.build import Build
 from partsim.errors import UserError
 from partsim.estimate.patch import Effect, Effects
 from partsim.grouped_scan import touched
 from partsim.grouping import grouped
+from partsim.launch import warnings
 from partsim.part import shape
 from partsim.part.strategy import layer_paths
 from tests.build_job import (

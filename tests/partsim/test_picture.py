@@ -5,9 +5,11 @@ import pytest
 from matplotlib.image import imread
 
 from partsim.errors import UserError
-from partsim.output.panels import LogNorm, Normalize, temperature_scale, value_range
+from partsim.output.panels import (
+    LogNorm, Normalize, Scale, panels, show, temperature_scale, value_range,
+)
 from partsim.output.picture import render
-from partsim.output.slices import Snapshot, horizontal, vertical
+from partsim.output.slices import Cut, Snapshot, horizontal, vertical
 from partsim.output.snapshot import append_series, write_snapshot
 from tests.blocks import H, ORIGIN, everything, linear, share
 
@@ -92,6 +94,19 @@ def test_colours_are_logarithmic_only_where_a_melt_pool_outshines_the_rest():
     equal = value_range(np.full(4, 0.9))
     assert equal.vmin == 0.9 and equal.vmax > 0.9
     assert value_range(np.array([np.nan])).vmax == 1
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("height", [0.32e-3, 2e-3, 8e-3, 30e-3])
+def test_numbers_beside_a_panel_do_not_overlap_however_thin_it_is(height):
+    cut = Cut(np.zeros(3), np.eye(3)[0], np.eye(3)[1], (0, 75e-3), (0, height), ("x", "y"))
+    figure, axes = panels([[cut, cut, cut]], "")
+    show(axes[0, 0], cut, np.ones((2, 9)), Scale("viridis", Normalize(0, 1), ""), "white")
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes[0, 0].get_yticklabels()]
+    lowest_first = sorted(boxes, key=lambda box: box.y0)
+    assert boxes
+    assert all(a.y1 < b.y0 for a, b in zip(lowest_first, lowest_first[1:], strict=False))
 
 
 @pytest.mark.serial

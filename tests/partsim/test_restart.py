@@ -9,8 +9,8 @@ import pytest
 from mpi4py import MPI
 
 from partsim import __main__
-from partsim.build import checked_job
 from partsim.errors import UserError
+from partsim.launch import checked_job
 from partsim.output.checkpoint import latest, load_header
 from partsim.parallel import world
 from partsim.part.material import shipped

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from partsim.build import checked_job
 from partsim.errors import UserError
 from partsim.job import parse
+from partsim.launch import checked_job
 from partsim.output.checkpoint import latest
 from partsim.parallel import first_rank_only, world
 from partsim.part.strategy import layer_paths
