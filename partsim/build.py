@@ -249,7 +249,7 @@ class Build:
         dt = ticks * self.clock.base
         site, began = self.site, perf_counter()
         temperature = site.state["temperature"]
-        if self.stretch.final or dt > self.largest_explicit:
+        if self.is_super(ticks):
             site.former[:] = temperature
             self.super_solver().step(temperature, dt, self.stretch.plate)
             return
@@ -260,6 +260,10 @@ class Build:
         self.seconds["explicit"] += perf_counter() - began
         self.updates["explicit"] += self.site.mesh.total_nodes
         self.updates["equivalent"] += self.site.mesh.total_nodes * ticks
+
+    def is_super(self, ticks: int) -> bool:
+        """Whether a step of so many base steps is a super-step, as all of the final cooling are."""
+        return self.stretch.final or ticks * self.clock.base > self.largest_explicit
 
     def explicit_solver(self, dt: float, kind: str) -> Explicit:
         """The explicit solver for this step length, with the beam while the laser is on."""

@@ -44,7 +44,9 @@ COLUMNS = (
     *(f"seconds_{stage}" for stage in STAGES),
     "node_updates_per_second",
 )
-WATCH = 200  # steps between looks at clock and signals, on which all ranks must agree
+# steps between looks at clock and signals, on which all ranks must agree; super-steps, which may
+# take seconds each, are followed by one
+WATCH = 200
 SERIES = "fields.hdf.series"
 LARGEST_ERROR = 1e-6  # of the energy account, relative to the laser
 RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, ARRIVALS,
@@ -205,9 +207,10 @@ class Records:
                 self.fields("scan")
         if build.index == len(build.stretch.steps):
             return
-        for every, due in ((self.output.history_steps, self.row), (WATCH, self.watch)):
-            if build.index // every > before // every:
-                due()
+        if build.index // self.output.history_steps > before // self.output.history_steps:
+            self.row()
+        if build.index // WATCH > before // WATCH or build.is_super(build.stretch.steps[before]):
+            self.watch()
 
     def watch(self, name: str = "step") -> None:
         """The checkpoint that a signal or the clock asks for; Interrupted after a signal."""

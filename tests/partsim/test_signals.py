@@ -11,7 +11,7 @@ from partsim import __main__
 from partsim.build import Build
 from partsim.errors import Interrupted
 from partsim.output import records
-from partsim.output.checkpoint import latest
+from partsim.output.checkpoint import latest, load_header
 from partsim.output.signals import Signals
 from partsim.output.snapshot import read_series
 from tests.build_job import (
@@ -54,6 +54,21 @@ def signalled(monkeypatch):
         monkeypatch.setattr(Build, "advance", instead)
 
     return prepare
+
+
+def test_signal_is_answered_after_one_super_step(comm, shared_tmp, monkeypatch):
+    advance = Build.advance
+
+    def instead(build):
+        advance(build)
+        if build.stretch.final and build.index == 2:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    monkeypatch.setattr(Build, "advance", instead)
+    with pytest.raises(Interrupted, match="SIGUSR1"):
+        run_build(comm, short_job({"final_cooling.duration": "5 s"}), shared_tmp)
+    header, _ = load_header(latest(shared_tmp))
+    assert (header["number"], header["index"]) == (2, 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
