@@ -4,7 +4,9 @@ In cells of several layer thicknesses the beam may melt nothing, because one pas
 cells by less the larger they are (16 000 K at 50 um, 1600 K at 160 um). Therefore the part's cells
 of a layer are dense once it is laid; when its scan ends they are beta, quenched to the temperature
 that they then have; and the share of the power that radiation and evaporation take, measured with
-the beam resolved, does not arrive. The surface then only radiates.
+the beam resolved, does not arrive. The surface then only radiates, what is hotter than the solidus
+as if it had that temperature: what melt loses is in the share, and the beam, n^2 times as slow,
+heats the surface of a few cells to ten thousand kelvin.
 """
 
 from math import fsum

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -55,7 +56,10 @@ class Site:
         self.lattice: Lattice = make_lattice(
             np.array(job.part.size), np.array(job.plate.size), (thickness, count), job.mesh
         )
-        self.losses = make_loss_law(material, job.losses.radiation, job.losses.evaporation)
+        glow = inf if job.layers.group == 1 else material.solidus
+        self.losses = make_loss_law(
+            material, job.losses.radiation, job.losses.evaporation, glow
+        )
         excess = float(job.phase.decomposition == "excess")
         self.phase_law = PhaseLaw(**(material.phase or {}))._replace(excess=excess)
         self.counts, self.ledger = Counts(), Ledger()

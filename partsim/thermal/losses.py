@@ -2,10 +2,10 @@
 
 q_rad = eps sigma (T^4 - T_inf^4), eq. (11);
 q_evap = m_v (h_v + c_p (T - T_h0)), m_v = 0.82 C_P exp(-C_T (1/T - 1/T_v)) sqrt(C_M / T), eq. (12),
-with T limited to T_max in the evaporation.
+with T limited to T_max in the evaporation, and to the law's `glow` in the radiation.
 """
 
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ class LossLaw(NamedTuple):
     heat         J/kg, h_v - c_p T_h0
     capacity     J/(kg K), c_p
     cap          K, T_max
+    glow         K, what is hotter radiates as if it had this temperature
     """
 
     radiation: float
@@ -40,9 +41,10 @@ class LossLaw(NamedTuple):
     heat: float
     capacity: float
     cap: float
+    glow: float
 
 
-def make_loss_law(material, radiation: bool, evaporation: bool) -> LossLaw:
+def make_loss_law(material, radiation: bool, evaporation: bool, glow: float = inf) -> LossLaw:
     """The law of a material, with each loss switched on or off."""
     pressure_factor = sqrt(material.molar_mass / (2 * np.pi * GAS_CONSTANT))
     return LossLaw(
@@ -54,6 +56,7 @@ def make_loss_law(material, radiation: bool, evaporation: bool) -> LossLaw:
         material.evaporation_enthalpy - material.heat_capacity * material.enthalpy_reference,
         material.heat_capacity,
         material.evaporation_cap,
+        glow,
     )
 
 
@@ -65,22 +68,27 @@ def loss(temperature, law):
     inverse = 1.0 / limited
     rate = law.evaporation * exp_accurate(law.barrier * (law.boiling - inverse)) * sqrt(inverse)
     heat = law.heat + law.capacity * limited
-    square = temperature * temperature
+    glowing = temperature if temperature < law.glow else law.glow
+    square = glowing * glowing
     flux = law.radiation * (square * square - law.ambient) + rate * heat
     rise = rate * (heat * (law.barrier * inverse - 0.5) * inverse + law.capacity)
-    return flux, 4.0 * law.radiation * square * temperature + slope * rise
+    brighter = 4.0 * law.radiation * square * glowing if temperature <= law.glow else 0.0
+    return flux, brighter + slope * rise
 
 
 @njit(cache=True, error_model="numpy")
 def start(target, ratio, law):
     """A temperature from which Newton's method on T + ratio q(T) = target descends monotonically.
 
-    q is convex below and above T_max, with a kink there: the start is on the root's side of it.
+    q is convex but for kinks at T_max and at the glow: the start is the kink above the root.
     """
-    if target <= law.cap:
-        return target
-    flux, _ = loss(law.cap, law)
-    return law.cap if law.cap + ratio * flux >= target else target
+    for kink in (min(law.cap, law.glow), max(law.cap, law.glow)):
+        if target <= kink:
+            return target
+        flux, _ = loss(kink, law)
+        if kink + ratio * flux >= target:
+            return kink
+    return target
 
 
 @njit(cache=True, error_model="numpy")

@@ -11,6 +11,8 @@ from partsim.grouping import grouped
 from partsim.launch import warnings
 from partsim.part import shape
 from partsim.part.strategy import layer_paths
+from partsim.site import Site
+from partsim.thermal.losses import loss
 from tests.build_job import (
     assert_same_bits, build_job, resume_build, run_build, stored,
 )
@@ -106,6 +108,14 @@ def test_layer_is_dense_and_keeps_its_energy(laid):
     assert not dense[centre[..., 2] > 1e-4].any()
     assert lattice.cell == pytest.approx(1e-4)
     assert laid.arriving == pytest.approx(0.7)  # the plate is at 750 K
+    laid.drop_solvers()
+
+
+def test_melt_of_grouped_layers_alone_radiates_as_at_the_solidus(laid):
+    law, solidus = laid.site.losses, laid.material.solidus
+    assert loss(5000.0, law)[0] == loss(solidus, law)[0] > loss(solidus - 1, law)[0]
+    single = Site(build_job(), laid.material, laid.comm).losses
+    assert loss(5000.0, single)[0] > 10 * loss(solidus, single)[0]
     laid.drop_solvers()
 
 

@@ -14,15 +14,18 @@ COMPILED_AND_PLAIN = pytest.mark.parametrize(
 LAW = make_loss_law(material(), True, True)
 RADIATION = make_loss_law(material(), True, False)
 EVAPORATION = make_loss_law(material(), False, True)
+GLOW = 1878.0
+GLOWING = make_loss_law(material(), True, False, GLOW)  # of grouped layers
+KINKED = make_loss_law(material(), True, True, GLOW)
 HEAT = 4090 * 1130
 # dt A / m of a top node between four cells: 10 us and 50 um to 100 us and 20 um, and at a corner
 RATIOS = [2e-5 / (HEAT * 5e-5), 2e-4 / (HEAT * 2e-5), 1e-3 / (HEAT * 2e-5), 0.0]
 
 
-def plain_flux(temperature):
+def plain_flux(temperature, glow=np.inf):
     """q of eqs. (11) and (12), in the symbols of equations (11), (12) and their table."""
     alloy, limited = material(), min(temperature, 4130.0)
-    q_rad = 0.7 * 5.670374e-8 * (temperature**4 - 293.0**4)
+    q_rad = 0.7 * 5.670374e-8 * (min(temperature, glow)**4 - 293.0**4)
     c_t = alloy.evaporation_enthalpy * alloy.molar_mass / 8.314462618
     c_m = alloy.molar_mass / (2 * np.pi * 8.314462618)
     rate = 0.82 * 54e3 * np.exp(-c_t * (1 / limited - 1 / 3130)) * np.sqrt(c_m / limited)
@@ -65,15 +68,18 @@ def test_no_flux_at_ambient_temperature_and_only_radiation_above_the_cap():
     assert loss(293.0, RADIATION)[0] == pytest.approx(0, abs=1e-10)
     more = loss(5000.0, LAW)[0] - loss(4130.0, LAW)[0]
     assert more == pytest.approx(0.7 * 5.670374e-8 * (5000.0**4 - 4130.0**4), rel=1e-3)
+    assert loss(2500.0, GLOWING) == (loss(GLOW, RADIATION)[0], 0.0)
+    assert loss(GLOW, GLOWING) == loss(GLOW, RADIATION)
     nothing = make_loss_law(material(), False, False)
     assert loss(3000.0, nothing) == (0.0, 0.0)
 
 
 @COMPILED_AND_PLAIN
-@pytest.mark.parametrize("law", [LAW, RADIATION, EVAPORATION], ids=["both", "radiation", "vapour"])
+@pytest.mark.parametrize("law", [LAW, RADIATION, EVAPORATION, GLOWING, KINKED],
+                         ids=["both", "radiation", "vapour", "glowing", "kinked"])
 def test_derivative(pick, law):
-    """By Richardson's central differences, on both sides of the cap."""
-    for temperature in (300.0, 1000.0, 1928.0, 3130.0, 4000.0, 4129.0, 4131.0, 5500.0):
+    """By Richardson's central differences, on both sides of the cap and of the glow."""
+    for temperature in (300.0, 1000.0, 1877.0, 1879.0, 1928.0, 3130.0, 4000.0, 4129.0, 4131.0, 5500.0):
         def slope(step):
             above, below = (loss.py_func(temperature + s, law)[0] for s in (step, -step))
             return (above - below) / (2 * step)
@@ -83,14 +89,16 @@ def test_derivative(pick, law):
 
 
 @COMPILED_AND_PLAIN
+@pytest.mark.parametrize("law, glow", [(LAW, np.inf), (KINKED, GLOW)], ids=["law", "kinked"])
 @pytest.mark.parametrize("ratio", RATIOS)
-def test_cooled_node_solves_its_equation(pick, ratio):
+def test_cooled_node_solves_its_equation(pick, ratio, law, glow):
     """T + dt A/m q(T) = T*, against scipy's bracketing root finder."""
-    targets = np.concatenate([np.linspace(293, 6000, 80), [4129.999, 4130.0, 4130.001, 3e4, 2e5]])
-    found = cooled(targets, ratio, cool=pick(cool_surface))
+    targets = np.concatenate([np.linspace(293, 6000, 80), [4129.999, 4130.0, 4130.001, 3e4, 2e5],
+                              GLOW + np.array([-1e-3, 0, 1e-3, 1, 10])])
+    found = cooled(targets, ratio, law, pick(cool_surface))
     for target, temperature in zip(targets, found):
         def balance(t):
-            return t + ratio * plain_flux(t) - target
+            return t + ratio * plain_flux(t, glow) - target
         root = brentq(balance, 200, target + 1, xtol=1e-12, rtol=1e-14)
         assert temperature == pytest.approx(root, rel=3e-13)
 
@@ -119,7 +127,7 @@ def test_each_node_is_on_its_own():
     np.testing.assert_array_equal(single, together)
 
 
-@pytest.mark.parametrize("law", [LAW, RADIATION], ids=["both", "radiation"])
+@pytest.mark.parametrize("law", [LAW, RADIATION, GLOWING], ids=["both", "radiation", "glowing"])
 def test_hotter_stays_hotter_and_nothing_crosses_the_ambient(law):
     targets = np.linspace(200, 20000, 4000)
     for ratio in RATIOS[:3]:
@@ -144,9 +152,10 @@ def test_energy_removed_is_the_flux_booked():
 @COMPILED_AND_PLAIN
 def test_newton_starts_above_the_root(pick):
     """From there the convex flux lets it descend monotonically."""
-    for ratio in RATIOS[:3]:
-        for target in np.linspace(300, 60000, 90):
-            begin = pick(start)(target, ratio, LAW)
-            assert begin + ratio * plain_flux(begin) >= target * (1 - 1e-13)
-            root = cool_node(target, ratio, LAW)
-            assert (root <= 4130.0) == (begin <= 4130.0)
+    for law, glow, kinks in (LAW, np.inf, [4130.0]), (KINKED, GLOW, [GLOW, 4130.0]):
+        for ratio in RATIOS[:3]:
+            for target in np.linspace(300, 60000, 90):
+                begin = pick(start)(target, ratio, law)
+                assert begin + ratio * plain_flux(begin, glow) >= target * (1 - 1e-13)
+                root = cool_node(target, ratio, law)
+                assert all((root <= kink) == (begin <= kink) for kink in kinks)
