@@ -9,6 +9,7 @@ import numpy as np
 from . import dealing, parallel
 from .clock import Clock
 from .errors import UserError
+from .estimate.patch import Effect, measured_effects
 from .grouped_scan import GroupedScan
 from .grouping import grouped
 from .job import Job
@@ -37,7 +38,7 @@ class Build:
     job       what is computed; `resolved` is the same with single layers where it groups them
     number    of the stretch (layer, or final cooling), from 0
     index     steps of the stretch that are done
-    arriving  share of the beams' power that arrives, where a rule for grouped layers says so
+    effect    of a single scan, where a rule for grouped layers says so
     """
 
     def __init__(self, job: Job, comm, folder: Path):
@@ -53,8 +54,9 @@ class Build:
         self.updates = {"explicit": 0, "equivalent": 0}
         self.seconds = {"explicit": 0.0, "before": 0.0}
         self.peak, self.began, self.first_enthalpy = 0.0, perf_counter(), 0.0
-        self.arriving = 1.0
-        self.schemes = {"laser": job.phase.laser_scheme, "cooling": job.phase.cooling_scheme}
+        self.effect = Effect(0.0, 0.0)
+        scan_scheme = job.phase.laser_scheme if job.layers.group == 1 else "off"
+        self.schemes = {"laser": scan_scheme, "cooling": job.phase.cooling_scheme}
         self.largest_explicit = longest_explicit_step(job, self.material)
         self.drop_mesh()
         self.records = Records(self, folder)
@@ -81,8 +83,6 @@ class Build:
     @cached_property
     def effects(self):
         """What a scan with the beam resolved does beside heating the part; collective."""
-        from .estimate.patch import measured_effects
-
         found = measured_effects(self.resolved, self.material) if self.comm.rank == 0 else None
         return self.comm.bcast(found)
 
@@ -132,7 +132,7 @@ class Build:
     def lay(self, layer: int) -> None:
         """Lays the powder of a layer."""
         if self.rule:
-            self.arriving = self.rule.arriving(layer)
+            self.effect = self.rule.effect(layer)
         self.site.grow(layer, self.deal)
         if self.rule:
             self.rule.begin(layer)
@@ -162,7 +162,9 @@ class Build:
         """What is left to do to a layer when all beams are off."""
         if self.rule:
             self.drop_solvers()
-            self.rule.end(self.stretch.layer)
+            with self.timers("phase"):
+                duration = self.stretch.laser * self.clock.base
+                self.rule.end(self.stretch.layer, duration, self.effect.depth)
 
     def drop_mesh(self) -> None:
         """Forgets what belongs to one stretch on one mesh."""
@@ -198,6 +200,8 @@ class Build:
         self.clock.ticks += ticks
         self.index += count
         self.steps[kind] += count
+        if self.rule and kind == "laser":
+            self.rule.follow(ticks * self.clock.base)
         if self.index == self.stretch.laser:
             self.end_scan()
 
@@ -242,7 +246,7 @@ class Build:
 
     def dimmed_paths(self) -> list[ScanPath]:
         """The paths of the stretch with the power that arrives."""
-        return [path.dimmed(self.arriving) for path in self.stretch.paths]
+        return [path.dimmed(1 - self.effect.lost_share) for path in self.stretch.paths]
 
     def thermal_step(self, ticks: int, kind: str) -> None:
         """Advances the temperature by `ticks` base steps."""
@@ -329,7 +333,7 @@ class Build:
             "part": self.part.constants,
             "number": self.number,
             "index": self.index,
-            "arriving": self.arriving,
+            "effect": self.effect,
             "ticks": self.clock.ticks,
             "steps": self.steps,
             "updates": self.updates,
@@ -351,7 +355,7 @@ class Build:
         self.site.restore(header, blocks, (lambda *_: owner) if same_ranks else self.deal,
                           lambda own: read(lambda: load_rows(path, own)))
         self.clock.ticks, self.steps = header["ticks"], header["steps"]
-        self.arriving = header["arriving"]
+        self.effect = Effect(*header["effect"])
         self.updates, self.seconds = header["updates"], header["seconds"]
         self.peak, self.first_enthalpy = header["peak"], header["first_enthalpy"]
         timers = header["timers"]

@@ -1,4 +1,4 @@
-"""The one table of stored fields; allocation, transfer, checkpoints and output follow it."""
+"""The table of stored fields; allocation, transfer, checkpoints and output follow it."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ class Field:
     unit      of its values
     meaning   one phrase
     transfer  how it moves to a new mesh: "enthalpy" (conserves the sum over nodal volumes),
-              "interpolate" (kept at nodes that remain), "mean" (of the cells that merge)
+              "interpolate" (kept at nodes that remain), "mean" (of the cells that merge),
+              "none" (0 on a new mesh)
     """
 
     place: str
@@ -28,6 +29,11 @@ FIELDS = {
         "node", "1", "beta fraction above 0.1 while it is too small for 1 - alpha", "interpolate"
     ),
     "consolidated": Field("cell", "1", "consolidated fraction", "mean"),
+}
+
+# where layers are grouped, see grouped_scan.py
+GROUPED_FIELDS = {
+    "scan_sum": Field("node", "K s", "temperature over the time of the scan at hand", "none"),
 }
 
 NODE_FIELDS = [name for name, field in FIELDS.items() if field.place == "node"]

@@ -7,13 +7,18 @@ that they then have; and the share of the power that radiation and evaporation t
 the beam resolved, does not arrive. The surface then only radiates, what is hotter than the solidus
 as if it had that temperature: what melt loses is in the share, and the beam, n^2 times as slow,
 heats the surface of a few cells to ten thousand kelvin.
+
+For the same reason isotherms reach n times as deep, and phases that followed them would lose their
+stable alpha n times as deep. Therefore the phases wait while the beam is on. When the scan ends
+they pass its time at the mean temperature of each node, which is that of n single scans, and what
+lies above the depth to which a single scan leaves no alpha is beta as well.
 """
 
 from math import fsum
 
 import numpy as np
 
-from .estimate.patch import Effects
+from .estimate.patch import Effect, Effects
 from .fields import HISTORY_FIELDS
 from .job import Job
 from .mesh.nodes import key_point
@@ -48,37 +53,49 @@ class GroupedScan:
     def __init__(self, site: Site, shape: Shape, effects: Effects):
         self.site, self.shape, self.effects = site, shape, effects
 
-    def arriving(self, layer: int) -> float:
-        """The share of the power that will arrive in `layer`, before it is laid; collective.
+    def effect(self, layer: int) -> Effect:
+        """What a single scan will do in `layer`, before it is laid; collective.
 
         It follows from the mean temperature of the surface on which the layer is laid.
         """
         section = self.shape.section(max(layer - 1, 1))
-        return 1 - self.effects.at(surface_temperature(self.site, section)).lost_share
+        return self.effects.at(surface_temperature(self.site, section))
 
     def begin(self, layer: int) -> None:
         """The part's cells in the layer just laid are dense."""
         site = self.site
-        site.state["consolidated"][self.cells(layer)] = 1.0
+        site.state["consolidated"][self.cells(layer, 0.0)] = 1.0
         site.settle(site.mesh, site.state)
 
-    def end(self, layer: int) -> None:
-        """The part's nodes in the layer are beta, quenched to their temperature."""
+    def follow(self, duration: float) -> None:
+        """Remembers the temperature of the last `duration` s of the scan."""
+        self.site.state["scan_sum"] += duration * self.site.state["temperature"]
+
+    def end(self, layer: int, duration: float, depth: float) -> None:
+        """The phases pass the scan, which took `duration` s and leaves no alpha above a depth (m).
+
+        The part's nodes in the layer, and above the depth, are beta quenched to their temperature.
+        """
         site, mesh = self.site, self.site.mesh
-        site.phases.catch_up(site.state["temperature"])
-        nodes = mesh.largest(touched(self.cells(layer), mesh.lattice.block)) > 0
+        mean = site.state["scan_sum"] / duration
+        site.phases.step(site.job.phase.cooling_scheme, mean, mean, duration)
+        site.phases.catch_up(mean)
+        site.state["scan_sum"][:] = 0.0
+        nodes = mesh.largest(touched(self.cells(layer, depth), mesh.lattice.block)) > 0
         fresh = initial("powder", site.state["temperature"][nodes], site.phase_law)
         for name, values in zip(HISTORY_FIELDS, fresh, strict=True):
             site.state[name][nodes] = values
         site.settle(mesh, site.state)
 
-    def cells(self, layer: int) -> np.ndarray:
-        """(nb, B^3) which cells of this rank the scan of the layer makes dense."""
+    def cells(self, layer: int, depth: float) -> np.ndarray:
+        """(nb, B^3) which cells of this rank lie in the layer or, with their middles, above a depth
+        in m, and where its scan passes."""
         mesh, lattice = self.site.mesh, self.site.lattice
         along = np.arange(lattice.block) + 0.5
         stride, corner = mesh.leaves.stride[mesh.own], mesh.leaves.corner[mesh.own]
         x, y, z = (corner[:, axis, None] + stride[:, None] * along for axis in range(3))
-        new = (z > lattice.top(layer - 1)) & (z < lattice.top(layer))
+        top = lattice.top(layer)
+        new = (z > min(lattice.top(layer - 1), top - depth / lattice.cell)) & (z < top)
         scanned = np.zeros((mesh.n_blocks, *[lattice.block] * 3), bool)
         origin, section = np.array(lattice.origin), self.shape.section(layer)
         for block in np.flatnonzero(new.any(axis=1)):

@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from .fields import FIELDS, HISTORY_FIELDS
+from .fields import FIELDS, GROUPED_FIELDS, HISTORY_FIELDS
 from .job import Job
 from .ledger import Ledger
 from .mesh import adapt, growth
@@ -45,13 +45,16 @@ class Counts:
 class Site:
     """Mesh, fields and energy account; grows by layers.
 
-    state   name -> array as in fields.FIELDS: (n_total,) at nodes, (nb, B^3) in cells
+    state   name -> array as in `fields`: (n_total,) at nodes, (nb, B^3) in cells
+    fields  the table fields.FIELDS, with those of grouped layers if there are any
     former  (n_total,) K, room for the temperature before the last step
     phases  the phases in `state`, at owned nodes; those of ghosts are renewed when they are needed
     """
 
     def __init__(self, job: Job, material: Material, comm):
         self.job, self.material, self.comm = job, material, comm
+        self.added = GROUPED_FIELDS if job.layers.group > 1 else {}
+        self.fields = FIELDS | self.added
         thickness, count = job.layers.thickness, job.layers.count
         self.lattice: Lattice = make_lattice(
             np.array(job.part.size), np.array(job.plate.size), (thickness, count), job.mesh
@@ -72,6 +75,7 @@ class Site:
             "temperature": self.job.layers.temperature,
             "consolidated": float(kind == "plate"),
             **dict(zip(HISTORY_FIELDS, map(float, phases))),
+            **dict.fromkeys(self.added, 0.0),
         }
 
     def lay_plate(self) -> None:
@@ -81,7 +85,7 @@ class Site:
         values = self.untouched("plate")
         shapes = {"node": mesh.nodes.n_total, "cell": (mesh.n_blocks, self.lattice.block**3)}
         self.settle(
-            mesh, {name: np.full(shapes[f.place], values[name]) for name, f in FIELDS.items()}
+            mesh, {name: np.full(shapes[f.place], values[name]) for name, f in self.fields.items()}
         )
 
     def settle(self, mesh: Mesh, state: dict[str, np.ndarray]) -> None:
@@ -110,8 +114,8 @@ class Site:
         return sum(self.comm.allgather(self.heat.enthalpy(self.state["temperature"])))
 
     def renew_ghosts(self) -> None:
-        """Gives the ghosts the phases of their owners; collective."""
-        for name in HISTORY_FIELDS:
+        """Gives the ghosts what their owners have, but for the temperature; collective."""
+        for name in (*HISTORY_FIELDS, *self.added):
             self.mesh.halo.to_ghosts(self.state[name])
 
     def swap(self) -> None:
@@ -188,6 +192,7 @@ class Site:
         laid = float(heat.content(np.array([self.powder["temperature"]]))[0])
         contents = self.state | {"temperature": heat.content(self.state["temperature"])}
         state = transfer(contents, self.powder | {"temperature": laid})
+        state |= {name: np.zeros(mesh.nodes.n_total) for name in self.added}
         state["temperature"] = heat.temperature(state["temperature"])
         fresh = self.volume_of(mesh) - self.volume_of(old)
         self.settle(mesh, state)
@@ -309,10 +314,9 @@ class Site:
         cells = {"consolidated": self.state["consolidated"].reshape(-1, size, size, size)}
         return replace(self.blocks(), nodes=nodes, cells=cells)
 
-    @staticmethod
-    def nodal() -> list[str]:
+    def nodal(self) -> list[str]:
         """The fields at nodes."""
-        return sorted(name for name, entry in FIELDS.items() if entry.place == "node")
+        return sorted(name for name, entry in self.fields.items() if entry.place == "node")
 
     def node_blocks(self) -> dict[str, np.ndarray]:
         """The nodal fields block by block, for a checkpoint; collective."""

@@ -11,6 +11,7 @@ from partsim.grouping import grouped
 from partsim.launch import warnings
 from partsim.part import shape
 from partsim.part.strategy import layer_paths
+from partsim.phase.integrate import PhaseFields, make_phase_step
 from partsim.site import Site
 from partsim.thermal.losses import loss
 from tests.build_job import (
@@ -34,7 +35,7 @@ LOST = Effects((293.0, 750.0), (Effect(0.1, 1e-4), Effect(0.3, 1e-4)))
 @pytest.fixture
 def known_effects(monkeypatch):
     """No measurement of the losses; they are linear between 293 and 750 K."""
-    monkeypatch.setattr("partsim.estimate.patch.measured_effects", lambda job, material: LOST)
+    monkeypatch.setattr("partsim.build.measured_effects", lambda job, material: LOST)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
@@ -107,7 +108,7 @@ def test_layer_is_dense_and_keeps_its_energy(laid):
     assert dense[centre[..., 2] < 0].all()
     assert not dense[centre[..., 2] > 1e-4].any()
     assert lattice.cell == pytest.approx(1e-4)
-    assert laid.arriving == pytest.approx(0.7)  # the plate is at 750 K
+    assert laid.effect.lost_share == pytest.approx(0.3)  # the plate is at 750 K
     laid.drop_solvers()
 
 
@@ -120,7 +121,8 @@ def test_melt_of_grouped_layers_alone_radiates_as_at_the_solidus(laid):
 
 
 def test_scan_ends_in_quenched_beta(laid):
-    laid.rule.end(1)
+    laid.rule.follow(1e-3)
+    laid.rule.end(1, 1e-3, 0.0)
     site = laid.site
     key = site.view().node_positions().reshape(site.mesh.n_blocks, -1, 3)
     alpha = site.mesh.to_blocks(site.state["alpha_stable"])
@@ -130,14 +132,47 @@ def test_scan_ends_in_quenched_beta(laid):
     laid.drop_solvers()
 
 
+def test_scan_leaves_no_alpha_above_its_depth(laid):
+    """Of the plate below, a layer of cells whose middles are above 0.16 mm."""
+    laid.rule.follow(1e-3)
+    laid.rule.end(1, 1e-3, 1.6e-4)
+    place = laid.site.view().node_positions().reshape(laid.site.mesh.n_blocks, -1, 3)
+    alpha = laid.site.mesh.to_blocks(laid.site.state["alpha_stable"])
+    inside = ((place[..., :2] >= -1e-9) & (place[..., :2] <= 8e-4 + 1e-9)).all(axis=-1)
+    above = place[..., 2] > -1.01e-4
+    assert not alpha[inside & above].any()
+    assert (alpha[inside & ~above] == 0.9).all()
+    assert (alpha[~inside & (place[..., 2] < -1e-9)] == 0.9).all()
+    laid.drop_solvers()
+
+
+def test_phases_pass_the_scan_at_the_mean_temperature(laid):
+    site = laid.site
+    site.state["alpha_stable"][:] = 0.5
+    for temperature in (1150.0, 1250.0):
+        site.state["temperature"][:] = temperature
+        laid.rule.follow(1.0)
+    laid.rule.end(1, 2.0, 0.0)
+    alone = PhaseFields(np.array([0.5]), np.zeros(1), np.zeros(1))
+    mean = np.array([1200.0])
+    step = make_phase_step("crank-nicolson", site.phase_law, laid.job.phase.largest_substep)
+    step(alone, mean, mean, 2.0)
+    low = site.view().node_positions().reshape(site.mesh.n_blocks, -1, 3)[..., 2] < -1e-9
+    alpha = site.mesh.to_blocks(site.state["alpha_stable"])[low]
+    np.testing.assert_allclose(alpha, alone.alpha_stable[0], atol=1e-5)
+    assert 0.3 < alone.alpha_stable[0] < 0.48 and not site.state["scan_sum"].any()
+    laid.drop_solvers()
+
+
 def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
     job = build_job(GROUPED, {"output.checkpoint_layers": 2}, probes=())
     build = run_build(comm, job, shared_tmp / "whole")
     energy = build.energy()
     assert abs(energy["closing_error"]) < 1e-11
     path = layer_paths(build.job, build.part, 1)[0]
-    assert energy["laser"] == pytest.approx(0.7 * path.energy() + build.arriving * path.energy())
-    assert 0.3 < build.arriving < 0.7  # the second layer is laid on hotter metal
+    lost = build.effect.lost_share
+    assert energy["laser"] == pytest.approx((1.7 - lost) * path.energy())
+    assert 0.3 < lost < 0.7  # the second layer is laid on hotter metal
     first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
     again = resume_build(comm, first, shared_tmp / "again")
     assert_same_bits(stored(again), stored(build))
