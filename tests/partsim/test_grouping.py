@@ -9,13 +9,14 @@ from partsim.estimate.patch import Effect, Effects
 from partsim.grouped_scan import touched
 from partsim.grouping import grouped
 from partsim.launch import warnings
+from partsim.output.checkpoint import load_header, load_rows
 from partsim.part import shape
 from partsim.part.strategy import layer_paths
 from partsim.phase.integrate import PhaseFields, make_phase_step
 from partsim.site import Site
 from partsim.thermal.losses import loss
 from tests.build_job import (
-    assert_same_bits, build_job, resume_build, run_build, stored,
+    assert_same_bits, build_job, checkpoints_at, resume_build, run_build, stored,
 )
 
 GROUPED = {
@@ -174,6 +175,20 @@ def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
     assert energy["laser"] == pytest.approx((1.7 - lost) * path.energy())
     assert 0.3 < lost < 0.7  # the second layer is laid on hotter metal
     first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
+    again = resume_build(comm, first, shared_tmp / "again")
+    assert_same_bits(stored(again), stored(build))
+
+
+def test_restart_in_the_middle_of_a_scan_is_exact(comm, shared_tmp, known_effects):
+    job = build_job(GROUPED, {"output.checkpoint_layers": 0}, probes=())
+    with checkpoints_at({(1, index) for index in range(1, 60)}):
+        build = run_build(comm, job, shared_tmp / "whole")
+    comm.Barrier()
+    first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
+    header, _ = load_header(first)
+    nodes, _ = load_rows(first, np.arange(len(build.site.mesh.leaves)))
+    assert (header["number"], header["index"] > 0) == (1, True)
+    assert nodes["scan_sum"].max() > 0  # the scan has begun
     again = resume_build(comm, first, shared_tmp / "again")
     assert_same_bits(stored(again), stored(build))
 
