@@ -64,7 +64,7 @@ def lines_of_partsim(text):
 
 
 def test_run_builds_beside_the_job_or_where_told(stage, folder):
-    calls = stage("build", "run")
+    calls = stage("launch", "run")
     execute(["run", str(folder / "part.toml")])
     execute(["run", str(folder / "part.toml"), "--output", str(folder / "a" / "b")])
     assert [call[1] for call in calls] == [folder / "part.out", folder / "a" / "b"]
@@ -72,7 +72,7 @@ def test_run_builds_beside_the_job_or_where_told(stage, folder):
 
 
 def test_resume_takes_folder_or_checkpoint(stage, folder):
-    calls = stage("build", "resume")
+    calls = stage("launch", "resume")
     execute(["resume", str(folder)])
     execute(["resume", str(folder / "part.toml"), "--output", str(folder / "more")])
     assert calls == [(folder, None), (folder / "part.toml", folder / "more")]
@@ -181,7 +181,7 @@ def test_info_of_a_folder_without_run(folder, comm):
 
 
 def test_output_folder_must_be_writable_and_is_made_last(stage, folder, comm):
-    calls = stage("build", "run")
+    calls = stage("launch", "run")
     job = folder / "part.toml"
     for place in (job / "out", job, "/proc/partsim"):
         assert refusal("run", job, "--output", place).startswith(
@@ -196,7 +196,7 @@ def test_output_folder_must_be_writable_and_is_made_last(stage, folder, comm):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_read_only_output_folder(stage, tmp_path):
-    stage("build", "run")
+    stage("launch", "run")
     (tmp_path / "part.toml").write_text(job_text(), encoding="utf-8")
     (tmp_path / "closed").mkdir(mode=0o500)
     assert "Permission denied" in refusal("run", tmp_path / "part.toml", "--output",
@@ -204,7 +204,7 @@ def test_read_only_output_folder(stage, tmp_path):
 
 
 def test_every_rank_is_told_the_same_of_wrong_jobs(stage, folder, comm):
-    calls = stage("build", "run")
+    calls = stage("launch", "run")
     for changes, line in WRONG_ENTRIES + CONTRADICTIONS:
         comm.Barrier()
         if comm.rank == 0:
