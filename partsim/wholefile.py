@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from partsim.errors import UserError
 
@@ -64,7 +65,9 @@ def replace_json(path: Path, tree: Any) -> None:
 
 
 def in_json(tree: Any) -> Any:
-    """The same tables and lists with None for numbers that are not finite."""
+    """The same tables and lists with Python's numbers, None for those that are not finite."""
+    if isinstance(tree, np.generic):
+        tree = tree.item()
     if isinstance(tree, dict):
         return {key: in_json(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

@@ -19,10 +19,11 @@ def refuse(name):
 
 
 def test_numbers_that_json_has_not_are_null(tmp_path):
-    tree = {"a": [1.5, float("nan"), (np.float64("inf"),)], "b": {"c": True, "d": Path("x")}}
+    tree = {"a": [1.5, float("nan"), (np.float64("inf"),)], "b": {"c": True, "d": Path("x")},
+            "n": [np.int64(3), np.float32("nan"), np.bool_(True)]}
     replace_json(tmp_path / "r.json", tree)
     found = json.loads((tmp_path / "r.json").read_text(), parse_constant=refuse)
-    assert found == {"a": [1.5, None, [None]], "b": {"c": True, "d": "x"}}
+    assert found == {"a": [1.5, None, [None]], "b": {"c": True, "d": "x"}, "n": [3, None, True]}
     assert tree["a"][1] != tree["a"][1]  # what is reported stays as it was
 
 
