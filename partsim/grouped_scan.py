@@ -1,17 +1,16 @@
 """What the beam does to a layer that stands for several, given by rule.
 
-In cells of several layer thicknesses the beam may melt nothing, because one pass heats its row of
-cells by less the larger they are (16 000 K at 50 um, 1600 K at 160 um). Therefore the part's cells
-of a layer are dense once it is laid; when its scan ends they are beta, quenched to the temperature
-that they then have; and the share of the power that radiation and evaporation take, measured with
-the beam resolved, does not arrive. The surface then only radiates, what is hotter than the solidus
-as if it had that temperature: what melt loses is in the share, and the beam, n^2 times as slow,
-heats the surface of a few cells to ten thousand kelvin.
+The beam of n grouped layers is n^2 times as slow, in cells n times as large. It heats some of them
+to ten thousand kelvin, may leave others of the layer solid, and its isotherms reach n times as
+deep: what follows from such temperatures is not what n single scans do. Therefore
 
-For the same reason isotherms reach n times as deep, and phases that followed them would lose their
-stable alpha n times as deep. Therefore the phases wait while the beam is on. When the scan ends
-they pass its time at the mean temperature of each node, which is that of n single scans, and what
-lies above the depth to which a single scan leaves no alpha is beta as well.
+- the part's cells of a layer are dense once it is laid;
+- the share of the power that radiation and evaporation take, measured with the beam resolved, does
+  not arrive; the surface only radiates, and what is hotter than the solidus as if it had that
+  temperature, for what melt loses is in the share;
+- the phases wait while the beam is on. Then they pass the time of the scan at the mean temperature
+  of each node, which is that of n single scans; and the part's nodes in the layer, and above the
+  depth to which a single scan leaves no alpha, become beta quenched to the temperature they have.
 """
 
 from math import fsum

@@ -79,7 +79,7 @@ def test_no_flux_at_ambient_temperature_and_only_radiation_above_the_cap():
                          ids=["both", "radiation", "vapour", "glowing", "kinked"])
 def test_derivative(pick, law):
     """By Richardson's central differences, on both sides of the cap and of the glow."""
-    for temperature in (300.0, 1000.0, 1877.0, 1879.0, 1928.0, 3130.0, 4000.0, 4129.0, 4131.0, 5500.0):
+    for temperature in (300.0, 1000.0, 1877.0, 1879.0, 1928.0, 3130.0, 4129.0, 4131.0, 5500.0):
         def slope(step):
             above, below = (loss.py_func(temperature + s, law)[0] for s in (step, -step))
             return (above - below) / (2 * step)
@@ -127,7 +127,7 @@ def test_each_node_is_on_its_own():
     np.testing.assert_array_equal(single, together)
 
 
-@pytest.mark.parametrize("law", [LAW, RADIATION, GLOWING], ids=["both", "radiation", "glowing"])
+@pytest.mark.parametrize("law", [LAW, RADIATION, GLOWING], ids=["both", "radiation", "glow"])
 def test_hotter_stays_hotter_and_nothing_crosses_the_ambient(law):
     targets = np.linspace(200, 20000, 4000)
     for ratio in RATIOS[:3]:
