@@ -9,6 +9,7 @@ STAGES = {
     "__init__": 0,
     "errors": 0,
     "fastmath": 0,
+    "compiled": 0,
     "work": 0,
     "units": 0,
     "schema": 0,

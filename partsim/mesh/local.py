@@ -10,7 +10,8 @@ the scatter. Masters are even positions of the same face, so this needs nothing 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from ..compiled import kernel
 
 INSIDE = 13  # of the 27 sides of a block, see sides.py
 
@@ -46,7 +47,7 @@ class Tables(NamedTuple):
     hanging: np.ndarray
 
 
-@njit(cache=True)
+@kernel()
 def interpolate_line(values, first, step, size):
     """values[odd] = mean of the two even neighbours along a line of size+1 nodes."""
     for u in range(1, size, 2):
@@ -54,7 +55,7 @@ def interpolate_line(values, first, step, size):
         values[at] = 0.5 * (values[at - step] + values[at + step])
 
 
-@njit(cache=True)
+@kernel()
 def restrict_line(values, first, step, size):
     """The transpose of interpolate_line: odd values move to their neighbours and become zero."""
     for u in range(1, size, 2):
@@ -65,7 +66,7 @@ def restrict_line(values, first, step, size):
         values[at] = 0.0
 
 
-@njit(cache=True)
+@kernel()
 def face_frame(face, size):
     """First position and the two steps of a face; the first step is the lower axis."""
     pitch = size + 1
@@ -79,7 +80,7 @@ def face_frame(face, size):
     return first, steps[0], steps[1]
 
 
-@njit(cache=True)
+@kernel()
 def edge_frame(edge, size):
     """First position and the step of an edge (0-3 along x, 4-7 along y, 8-11 along z)."""
     pitch = size + 1
@@ -91,7 +92,7 @@ def edge_frame(edge, size):
     return first, steps[axis]
 
 
-@njit(cache=True)
+@kernel()
 def interpolate(values, hanging, size):
     """Fills the hanging nodes of one block's `values` ((B+1)^3,) from their masters."""
     for face in range(6):
@@ -107,7 +108,7 @@ def interpolate(values, hanging, size):
             interpolate_line(values, first, step, size)
 
 
-@njit(cache=True)
+@kernel()
 def restrict(values, hanging, size):
     """The transpose of interpolate: what is at hanging nodes goes to their masters."""
     for face in range(6):
@@ -123,7 +124,7 @@ def restrict(values, hanging, size):
             restrict_line(values, first, step, size)
 
 
-@njit(cache=True)
+@kernel()
 def restrict_blocks(values, hanging, size):
     """`restrict` of every row of `values` (nb, (B+1)^3) by its bits `hanging` (nb,)."""
     for block in range(len(hanging)):
@@ -131,7 +132,7 @@ def restrict_blocks(values, hanging, size):
             restrict(values[block], hanging[block], size)
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def span(part, size):
     """First place and number of places of a part of an axis: low end, between, high end.
 
@@ -140,7 +141,7 @@ def span(part, size):
     return (0, 1, size)[part], (min(size, 1), size - 1, min(size, 1))[part]
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def gather(vector, tables, block, values):
     """values ((B+1)^3,) of one block from the rank's vector, hanging nodes interpolated.
 
@@ -174,7 +175,7 @@ def gather(vector, tables, block, values):
         interpolate(values, tables.hanging[block], size)
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def scatter(values, tables, block, contributions):
     """Adds the surface part of a block's `values` to their slots, after hanging ones to masters.
 
@@ -208,14 +209,14 @@ def scatter(values, tables, block, contributions):
                     left, middle, right, row = left + one, middle + inner, right + one, row + pitch
 
 
-@njit(cache=True)
+@kernel()
 def gather_blocks(vector, tables, values):
     """values (nb, (B+1)^3) of all blocks; rows above the active height are left as they are."""
     for block in range(len(tables.active)):
         gather(vector, tables, block, values[block])
 
 
-@njit(cache=True)
+@kernel()
 def add_blocks(values, tables, contributions, interior):
     """Adds block-wise `values` (nb, (B+1)^3; used up) to their nodes, in block order.
 
@@ -241,7 +242,7 @@ def add_blocks(values, tables, contributions, interior):
                 target += inner
 
 
-@njit(cache=True)
+@kernel()
 def raise_blocks(values, tables, largest, interior):
     """The same with the maximum instead of the sum; nothing is moved from hanging nodes."""
     size = len(tables.size)
@@ -262,7 +263,7 @@ def raise_blocks(values, tables, largest, interior):
                 target += inner
 
 
-@njit(cache=True)
+@kernel()
 def sum_shared(contributions, first, slots, nodes):
     """contributions[node] = sum of its slots in key order; the slots become zero.
 
@@ -277,7 +278,7 @@ def sum_shared(contributions, first, slots, nodes):
         contributions[nodes[shared]] = total
 
 
-@njit(cache=True)
+@kernel()
 def max_shared(contributions, first, slots, nodes):
     """contributions[node] = largest of its slots."""
     for shared in range(len(nodes)):

@@ -4,8 +4,8 @@ A loop that no lane needs is skipped; a lane that does not need the loop keeps i
 are in rows.py, the equations in lane.py. `visits` counts the sections gone through, see visits.py.
 """
 
-from numba import njit
 
+from ..compiled import kernel
 from . import visits as at
 from .rows import (
     AFTER,
@@ -56,7 +56,7 @@ STABLE, BETA, SLOW, TIGHT, OTHER = 1, 2, 4, 8, 16
 ITERATIONS = 200  # of the fixed point; steps up to 0.1 s take 2 to 20
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def look(work, dt, law, visits):
     """What a batch needs: (any lane above alpha_end, without stable alpha, where (29) can act), and
     its kind."""
@@ -75,7 +75,7 @@ def look(work, dt, law, visits):
     return hot, empty, forming, OTHER
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def evaluate(work, temperature, hot, forming, law, visits):
     """EQUILIBRIUM, SATURATION (0 unless `forming`) and SLOWNESS at the temperatures in a row."""
     fill(work, EQUILIBRIUM, law.largest_alpha)
@@ -90,7 +90,7 @@ def evaluate(work, temperature, hot, forming, law, visits):
     slownesses(work, temperature, law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def raise_drives(work, alpha, martensite, law, visits):
     """The powers of (25), (26) in FORMED and DECAYED, PACE and INVERSE of the state in two rows.
 
@@ -105,7 +105,7 @@ def raise_drives(work, alpha, martensite, law, visits):
         raise_rows(work, DECAYED, WIDTH, 1.0 / law.growth_exponent)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def grow(work, alpha, martensite, law, visits):
     """FORMED, DECAYED, PACE and INVERSE of the state in two rows."""
     raise_drives(work, alpha, martensite, law, visits)
@@ -113,7 +113,7 @@ def grow(work, alpha, martensite, law, visits):
     growth_rows(work, alpha, martensite, law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def dissolve(work, alpha, martensite, law, visits):
     """DISSOLVED of the state in two rows, 0 in held lanes; whether (27) acts in any lane."""
     visits[at.SOUGHT] += 1
@@ -124,7 +124,7 @@ def dissolve(work, alpha, martensite, law, visits):
     return found
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def hold(work, dt, law, visits):
     """(69) instead of (27) where it must."""
     visits[at.ARRESTED] += 1
@@ -133,7 +133,7 @@ def hold(work, dt, law, visits):
         creep(work, dt, law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def correct(work, hot, forming, full, law, visits):
     """The rest of the correction C of (42), (44): (31), (30) or (29), bounds, no phase in the melt.
 
@@ -154,7 +154,7 @@ def correct(work, hot, forming, full, law, visits):
         melt(work, law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def euler(work, dt, late, needs, law, visits):
     """(41), (42), the rates at the new temperature; `late` after a wait; `needs` from look."""
     hot, empty, forming, _ = needs
@@ -173,7 +173,7 @@ def euler(work, dt, late, needs, law, visits):
     correct(work, hot, forming, full, law, visits)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def euler_with_starts(work, dt, hot, empty, law, visits):
     """(41) where lanes may dissolve or lack stable alpha; whether any lane exceeds X_max."""
     visits[at.HOT_EULER] += 1
@@ -188,7 +188,7 @@ def euler_with_starts(work, dt, hot, empty, law, visits):
     return bound_rows(work, law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def iterate(work, dt, hot, law, visits):
     """(45)-(49): X^(k+1) = KNOWN + dt/2 F(X^(k), T^(n+1)) until settled; whether it was not."""
     unsettled = True
@@ -203,7 +203,7 @@ def iterate(work, dt, hot, law, visits):
     return unsettled
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def crank_nicolson(work, dt, law, visits):
     """(43), (44) with the analytical starts; whether a lane found no fixed point."""
     hot, empty, forming, _ = look(work, dt, law, visits)

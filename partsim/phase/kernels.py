@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..compiled import kernel
 from . import visits as at
 from .batch import BETA, OTHER, SLOW, STABLE, TIGHT, crank_nicolson, euler, look
 from .lane import cooled, saturation, slowness
@@ -171,7 +172,7 @@ def sweep_some(blocks, state, groups, rest, step, law, visits):
     return failed
 
 
-@njit(cache=True)
+@kernel()
 def step_block(block, state, groups, rest, step, law, work, visits):
     """`sweep` of one block."""
     T, points, own = state[4], block_points(groups, block), rest[block]
@@ -203,14 +204,14 @@ def catch_up(state, groups, rest, law, visits):
         rest[block, WAITED], rest[block, BUDGET] = 0.0, -1.0
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def block_points(groups, block):
     """The two ranges of a block."""
     first, second = groups.first, groups.second
     return first[block], first[block + 1], second[block], second[block + 1]
 
 
-@njit(cache=True)
+@kernel()
 def beyond(T, start, stop, own):
     """Whether a temperature (or a NaN) lies outside the range in which the block may rest."""
     outside = 0
@@ -221,7 +222,7 @@ def beyond(T, start, stop, own):
     return outside != 0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def form(state, start, stop, law):
     """(29) alone, at the points of a range."""
     X_as, X_am = state[0][start:stop], state[1][start:stop]
@@ -230,7 +231,7 @@ def form(state, start, stop, law):
         X_am[i] = cooled(X_as[i], X_am[i], saturation(T[i], law), T[i] < T_old[i], law)
 
 
-@njit(cache=True)
+@kernel()
 def extent(T, points):
     """Lowest and highest temperature of a block."""
     low, high = np.inf, -np.inf
@@ -240,7 +241,7 @@ def extent(T, points):
     return low, high
 
 
-@njit(cache=True)
+@kernel()
 def wake(state, points, own, inside, step, law, work, visits):
     """The step of a block and of the time that it has waited; renews its row `own` of rest."""
     T_old, T = state[3], state[4]
@@ -266,7 +267,7 @@ def wake(state, points, own, inside, step, law, work, visits):
     return failed
 
 
-@njit(cache=True)
+@kernel()
 def move(state, points, span, law, work, visits):
     """A step of a block, batch by batch: (kinds of its batches, their patience, not converged)."""
     total = points[1] - points[0] + points[3] - points[2]
@@ -289,7 +290,7 @@ def move(state, points, span, law, work, visits):
     return kinds, shortest, failed
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def change(state, points, first, needs, span, law, work, visits):
     """The step of a batch in which something can change; the number of fixed points not found."""
     Y = state[2]
@@ -310,7 +311,7 @@ def change(state, points, first, needs, span, law, work, visits):
     return failed
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def lanes_of(points, first):
     """(lanes of the batch from `first` on in the first range, lanes in both)."""
     ahead = points[1] - points[0]
@@ -318,7 +319,7 @@ def lanes_of(points, first):
     return min(max(ahead - first, 0), WIDTH), min(total - first, WIDTH)
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def row_in(values, points, first, row, work):
     """A row of the batch from `first` on; lanes beyond the block's end repeat the first lane."""
     ahead, lanes = lanes_of(points, first)
@@ -330,7 +331,7 @@ def row_in(values, points, first, row, work):
         target[i] = target[0]
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def row_out(values, points, first, row, work):
     """The reverse of row_in."""
     ahead, lanes = lanes_of(points, first)
@@ -340,14 +341,14 @@ def row_out(values, points, first, row, work):
     copy(source[ahead:lanes], values[start + ahead :])
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def copy(source, target):
     """target[i] = source[i]; a plain loop, which the compiler turns into wide moves."""
     for i in range(len(source)):
         target[i] = source[i]
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def whole_batch(points, first):
     """Where the batch from `first` on begins if all its lanes lie in one range, else -1."""
     ahead, lanes = lanes_of(points, first)
@@ -358,7 +359,7 @@ def whole_batch(points, first):
     return -1
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def copy_in(state, points, first, work):
     """State and temperatures of the points from `first` on."""
     start = whole_batch(points, first)
@@ -375,7 +376,7 @@ def copy_in(state, points, first, work):
         row_in(state[4], points, first, AFTER, work)
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def copy_out(state, points, first, work):
     """The new state of the points from `first` on."""
     start = whole_batch(points, first)
@@ -388,7 +389,7 @@ def copy_out(state, points, first, work):
         row_out(state[1], points, first, NEW_MARTENSITE, work)
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def subcycle(work, dt, substeps, lanes, law, visits):
     """Equal Crank-Nicolson steps along a linear temperature; the fixed points not found."""
     failed = 0

@@ -7,16 +7,17 @@ rates take one power: x^((c-1)/c) y^((c+1)/c) = x y (y/x)^(1/c). Equation number
 arXiv 2402.17580; `law` is a PhaseLaw of model.py, where its constants have names and sources.
 """
 
-from numba import njit
 
 from partsim.fastmath import exp, exp2, exp_accurate, fma, log2, log_accurate
+
+from ..compiled import kernel
 
 HANDOVER = 1e-12  # a step's loss of X_as from which on (27) replaces its analytical start
 UNRESOLVED = 5e-13  # X_max - X_a is not known better
 TINY = 1e-150  # X_as below it would overflow where one divides by it; none that grows is
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def equilibrium(T, law):
     """Xa_eq, (17)."""
     X = 1.0 - exp(-law.alpha_exponent * (law.alpha_start - T))
@@ -24,7 +25,7 @@ def equilibrium(T, law):
     return X if T < law.alpha_start else 0.0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def saturation(T, law):
     """Xam0, (18)."""
     X = 1.0 - exp(-law.martensite_exponent * (law.martensite_start - T))
@@ -32,7 +33,7 @@ def saturation(T, law):
     return X if T < law.martensite_start else 0.0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def saturation_bound(T, law):
     """A number above saturation(T): 1 - e^-x < x - x^2/2 + x^3/6 - x^4/24 + x^5/120, x >= 0."""
     x = law.martensite_exponent * (law.martensite_start - T)
@@ -43,20 +44,20 @@ def saturation_bound(T, law):
     return bound if T < law.martensite_start else 0.0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def slowness(T, law):
     """k_1 / k_as(T), (28)."""
     return 1.0 + exp((-law.rate_slope) * (T - law.rate_centre))
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def drives(X_as, X_am, Xa_eq, Xam_0, law):
     """What drives (25) and (26): Xa_eq - X_a and X_am, or X_am - Xam_eq where law.excess is 1."""
     stable = law.excess / law.largest_alpha * Xam_0 * (law.largest_alpha - X_as)
     return Xa_eq - (X_as + X_am), X_am - stable
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def supply(X_as, slow, law):
     """1 / X_as and k_as X_as in 1/s for slow = slowness(T), by one division."""
     X = X_as if X_as > TINY else TINY
@@ -64,7 +65,7 @@ def supply(X_as, slow, law):
     return slow * r, law.rate * (X * r) * (0.0 if X_as < 0.0 else X_as)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def growth(drive, power, pace):
     """k_as X_as^((c-1)/c) drive^((c+1)/c) in 1/s; (25), (26).
 
@@ -74,7 +75,7 @@ def growth(drive, power, pace):
     return rate if drive > 0.0 else 0.0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def start_growth(X_am, Xa_eq, Xam_0, k_as, dt, law):
     """X_as and X_am after dt from X_as = 0; exact where only one of (25) and (26) acts.
 
@@ -93,7 +94,7 @@ def start_growth(X_am, Xa_eq, Xam_0, k_as, dt, law):
     return X_as, X_am - lost
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def heated(X_as, X_am, Xa_eq, heating):
     """X_am after (30): on heating martensite above the equilibrium goes, before X_as does."""
     room = Xa_eq - X_as
@@ -101,7 +102,7 @@ def heated(X_as, X_am, Xa_eq, heating):
     return room if heating & (X_am > room) else X_am
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def cooled(X_as, X_am, Xam_0, cooling, law):
     """X_am after (29): on cooling martensite is at least Xam_eq, (19)."""
     free = law.largest_alpha - X_as
@@ -110,7 +111,7 @@ def cooled(X_as, X_am, Xam_0, cooling, law):
     return least if cooling & (X_am < least) else X_am
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def regularised(X_as, T, law):
     """X_as after (31)."""
     slope = law.largest_alpha / (law.regularisation_end - law.alpha_start)
@@ -119,14 +120,14 @@ def regularised(X_as, T, law):
     return most if (T > law.alpha_start) & (X_as > most) else X_as
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def shift(X_as, X_am, Y, law):
     """Y of a state: the one stored if X_max - X_a agrees with it, else this difference."""
     difference = law.largest_alpha - (X_as + X_am)
     return Y if abs(difference - Y) <= UNRESOLVED else difference
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def dissolution(Y, Xa_eq, k_as, law):
     """R_as>b in 1/s, (27) as k_b Y^((c-1)/c) (Y_eq - Y)^((c+1)/c)."""
     c = 1.0 / law.dissolution_exponent
@@ -135,7 +136,7 @@ def dissolution(Y, Xa_eq, k_as, law):
     return rate if (Y > 0.0) & (drive > 0.0) else 0.0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def start_dissolution(Y, Xa_eq, k_as, dt, law):
     """Y after dt by (69), exact at constant temperature, where X_a > Xa_eq.
 

@@ -8,10 +8,10 @@ see lane.py.
 """
 
 import numpy as np
-from numba import njit
 
 from partsim.fastmath import exp2_normal, log2
 
+from ..compiled import kernel
 from .lane import (
     HANDOVER,
     UNRESOLVED,
@@ -51,21 +51,21 @@ ABSOLUTE_TOLERANCE = 1e-10
 RELATIVE_TOLERANCE = 1e-8
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def fill(work, row, value):
     """One value in every lane of a row."""
     for i in range(WIDTH):
         work[row + i] = value
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def keep(work):
     """KEPT = SHIFT."""
     for i in range(WIDTH):
         work[KEPT + i] = work[SHIFT + i]
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def shifted(work):
     """Whether SHIFT is no longer what was kept."""
     other = 0
@@ -74,7 +74,7 @@ def shifted(work):
     return other != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def survey(work, law):
     """Whether any lane is above alpha_end, lacks stable alpha, cools below martensite_start."""
     hot = empty = cools = 0
@@ -86,7 +86,7 @@ def survey(work, law):
     return hot != 0, empty != 0, cools != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def unchanging(work, X_as, least):
     """Whether all lanes have this X_as and no martensite, at temperatures of at least `least`."""
     other = 0
@@ -96,7 +96,7 @@ def unchanging(work, X_as, least):
     return other == 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def can_form(work, dt, law):
     """Whether (29) can act in any lane.
 
@@ -110,7 +110,7 @@ def can_form(work, dt, law):
     return forming != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def admit(work, law):
     """(30) at the old temperature in lanes above alpha_end.
 
@@ -122,28 +122,28 @@ def admit(work, law):
         work[MARTENSITE + i] = X_am
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def equilibria(work, temperature, law):
     """EQUILIBRIUM at the temperatures in a row."""
     for i in range(WIDTH):
         work[EQUILIBRIUM + i] = equilibrium(work[temperature + i], law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def saturations(work, temperature, law):
     """SATURATION at the temperatures in a row."""
     for i in range(WIDTH):
         work[SATURATION + i] = saturation(work[temperature + i], law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def slownesses(work, temperature, law):
     """SLOWNESS at the temperatures in a row."""
     for i in range(WIDTH):
         work[SLOWNESS + i] = slowness(work[temperature + i], law)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def supply_rows(work, alpha, martensite, law):
     """FORMED, DECAYED: what drives (25), (26) over X_as; PACE and INVERSE; whether (25) acts."""
     forms = 0
@@ -157,7 +157,7 @@ def supply_rows(work, alpha, martensite, law):
     return forms != 0
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def raise_rows(work, first, count, exponent):
     """`count` values from the row `first` on, to the power of the exponent.
 
@@ -170,7 +170,7 @@ def raise_rows(work, first, count, exponent):
         work[first + i] = exp2_normal(work[first + i])
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def growth_rows(work, alpha, martensite, law):
     """FORMED, DECAYED: (25), (26), from their powers in the same rows."""
     for i in range(WIDTH):
@@ -180,7 +180,7 @@ def growth_rows(work, alpha, martensite, law):
         work[DECAYED + i] = growth(drive, work[DECAYED + i], pace)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def follow_growth(work, dt, law):
     """FORMED and DECAYED of lanes with stable alpha as they are on average over a long dt.
 
@@ -201,7 +201,7 @@ def follow_growth(work, dt, law):
         work[DECAYED + i] *= factor
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def patience(work, tolerance, most, law):
     """(s, tight): the batch may rest for s slowness(T) seconds below T.
 
@@ -224,7 +224,7 @@ def patience(work, tolerance, most, law):
     return np.int64(shortest).view(np.float64), tight != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def start(work, dt, law):
     """The new state of lanes without stable alpha, which are SETTLED by it."""
     for i in range(WIDTH):
@@ -237,7 +237,7 @@ def start(work, dt, law):
         work[SETTLED + i] = 1.0 if empty else work[SETTLED + i]
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def reactant(work, alpha, martensite, i, law):
     """X_as, X_am after (30), and whether (27) acts: X_as > 0 and X_max >= X_a > Xa_eq."""
     X_as, Xa_eq = work[alpha + i], work[EQUILIBRIUM + i]
@@ -246,7 +246,7 @@ def reactant(work, alpha, martensite, i, law):
     return X_as, X_am, acts
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def seek(work, alpha, martensite, law):
     """Whether (27) acts in any lane; DISSOLVED is cleared."""
     found = 0
@@ -256,7 +256,7 @@ def seek(work, alpha, martensite, law):
     return found != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def dissolve_rows(work, alpha, martensite, law):
     """DISSOLVED: (27), 0 in held lanes."""
     for i in range(WIDTH):
@@ -266,7 +266,7 @@ def dissolve_rows(work, alpha, martensite, law):
         work[DISSOLVED + i] = rate if acts & (work[HELD + i] == 0.0) else 0.0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def arrest(work, dt, law):
     """Lanes whose Y, or whose loss by DISSOLVED before half of Y_eq, is below HANDOVER are HELD.
 
@@ -286,7 +286,7 @@ def arrest(work, dt, law):
     return found != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def creep(work, dt, law):
     """(69) in the HELD lanes, whose Y is in SHIFT.
 
@@ -301,7 +301,7 @@ def creep(work, dt, law):
         work[SHIFT + i] = Y if held else work[SHIFT + i]
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def bounded(work, i, X_as, X_am, law):
     """Stores a new state of lane i, no fraction below 0; whether X_a or (30) exceeds X_max.
 
@@ -312,7 +312,7 @@ def bounded(work, i, X_as, X_am, law):
     return (X_as + X_am > law.largest_alpha) | (X_am > law.largest_alpha - X_as)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def euler_rows(work, dt, law):
     """growth_rows and (41) where nothing dissolves or starts; whether any lane exceeds X_max."""
     full = 0
@@ -326,7 +326,7 @@ def euler_rows(work, dt, law):
     return full != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def hot_euler_rows(work, dt):
     """(41) where something may dissolve."""
     for i in range(WIDTH):
@@ -335,7 +335,7 @@ def hot_euler_rows(work, dt):
         work[NEW_ALPHA + i] += work[JUMP + i] - dt * work[DISSOLVED + i]
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def bound_rows(work, law):
     """No fraction below 0; whether any lane exceeds X_max."""
     full = 0
@@ -344,7 +344,7 @@ def bound_rows(work, law):
     return full != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def known_rows(work, dt):
     """KNOWN: X^n and what is known of (44) beforehand."""
     for i in range(WIDTH):
@@ -353,7 +353,7 @@ def known_rows(work, dt):
         work[KNOWN_MARTENSITE + i] = work[MARTENSITE + i] - 0.5 * dt * work[DECAYED + i]
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def iterate_rows(work, dt):
     """One round of (45)-(49): new state, SETTLED where it is found; whether any is not."""
     unsettled = 0
@@ -375,7 +375,7 @@ def iterate_rows(work, dt):
     return unsettled != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def scale(work, law):
     """Both fractions scaled where X_a exceeds X_max."""
     for i in range(WIDTH):
@@ -385,7 +385,7 @@ def scale(work, law):
         work[NEW_MARTENSITE + i] *= factor
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def gate(work, law):
     """(30) or (29); whether any lane then exceeds X_max."""
     crowded = 0
@@ -398,14 +398,14 @@ def gate(work, law):
     return crowded != 0
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@kernel(forceinline=True, error_model="numpy")
 def regularise(work, law):
     """(31)."""
     for i in range(WIDTH):
         work[NEW_ALPHA + i] = regularised(work[NEW_ALPHA + i], work[AFTER + i], law)
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def melt(work, law):
     """No phase in the melt; SHIFT = 0 in hot lanes where it no longer agrees with X_max - X_a.
 

@@ -6,8 +6,8 @@ temperature T; the liquid fraction g depends on T alone, so that
 """
 
 import numpy as np
-from numba import njit
 
+from ..compiled import kernel
 from .stencil import slab
 
 STEP = 2.0  # K, between the rows of a table
@@ -36,7 +36,7 @@ def values_at(material, name: str, temperature: np.ndarray) -> np.ndarray:
     return np.interp(temperature, material.curves[name].T, material.curves[name].value)
 
 
-@njit(cache=True)
+@kernel()
 def vary_kappa(values, active, size, table, consolidated, kappa):
     """kappa = k(r_c, mean T) of the cells of a block, W/(m K).
 

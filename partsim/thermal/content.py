@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..compiled import kernel
+
 STEP = 2.0  # K, a power of two, so that no round-off decides in which segment a temperature lies
 
 
@@ -64,13 +66,13 @@ def integral(points: np.ndarray, values: np.ndarray, end: np.ndarray) -> np.ndar
     return before[at] + (end - points[at]) * (values[at] + np.interp(end, points, values)) / 2
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def segment(temperature, table):
     """The segment of the table in which a temperature lies, the first or the last one beyond."""
     return min(max(int(temperature * (1.0 / STEP)), 0), len(table.slope) - 1)
 
 
-@njit(cache=True)
+@kernel()
 def content_at(temperature, table):
     """theta and its slope at one temperature."""
     at = segment(temperature, table)
@@ -98,7 +100,7 @@ def temperatures(content, table):
     return result
 
 
-@njit(cache=True)
+@kernel()
 def walk(temperature, change, table):
     """The T whose heat content exceeds that of `temperature` by `change` K.
 
@@ -120,7 +122,7 @@ def walk(temperature, change, table):
     return temperature + change / slope[at]
 
 
-@njit(cache=True)
+@kernel()
 def rewarm(old, new, table):
     """Replaces new = T + d theta by the temperature with the heat content theta(T) + d theta.
 

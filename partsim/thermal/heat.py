@@ -1,8 +1,8 @@
 """The heat equation on one mesh: capacities, conductivities, surface and plate."""
 
 import numpy as np
-from numba import njit
 
+from ..compiled import kernel
 from ..mesh.mesh import Mesh
 from .conductivity import make_conductivity_table
 from .content import contents, make_content_table, temperatures
@@ -69,7 +69,7 @@ class Heat:
         return compensated_dot(self.capacity[owned], self.content(temperature[owned]))
 
 
-@njit(cache=True)
+@kernel()
 def compensated_dot(a, b):
     """Sum of a_i b_i with the round-off of the additions carried along."""
     total, rest = 0.0, 0.0

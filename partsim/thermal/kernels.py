@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..compiled import kernel
 from ..mesh.local import Tables, gather, scatter
 from .conductivity import vary_kappa
 from .source import add_beam
@@ -72,19 +73,19 @@ def make_workspace(size, k_solid):
     )
 
 
-@njit(cache=True, forceinline=True)
-def conduct_block(block, kappa, conduction, work):
-    """work.flux = K work.values for a block whose cells have the conductivity `kappa`."""
+@kernel(forceinline=True)
+def conduct_block(block, conduction, work):
+    """work.flux = K work.values, with the conductivity work.kappa where it varies."""
     size, scale = conduction.size, conduction.edge[block] / 12
     if conduction.solid[block]:
         scale *= conduction.law[2]
         conduct_uniform(work.padded, scale, size, work.weights, work.own, work.aside, work.flux)
     else:
         active = conduction.tables.active[block]
-        conduct(work.values, kappa, scale, active, size, work.corners, work.flux)
+        conduct(work.values, work.kappa, scale, active, size, work.corners, work.flux)
 
 
-@njit(cache=True)
+@kernel()
 def consolidate(values, active, size, law, consolidated, kappa):
     """Per cell, (2)-(5): r_c <- max(r_c, g(mean T)), kappa = k_p (1-r_c) + k_m g + k_s (r_c-g).
 
@@ -116,7 +117,7 @@ def consolidate(values, active, size, law, consolidated, kappa):
     return least
 
 
-@njit(cache=True)
+@kernel()
 def any_hotter(values, count, limit):
     """Whether one of the first `count` values exceeds the limit."""
     hotter = 0
@@ -125,7 +126,16 @@ def any_hotter(values, count, limit):
     return hotter != 0
 
 
-@njit(cache=True)
+@kernel()
+def hottest(values, count):
+    """The largest of the first `count` values, none of which is negative."""
+    largest = 0.0
+    for n in range(count):
+        largest = max(largest, values[n])
+    return largest
+
+
+@kernel()
 def cold_kappa(active, size, law, consolidated, kappa):
     """What `consolidate` gives where no node is above the solidus: g = 0, r_c stays."""
     n, pitch, width = len(size), len(size) + 1, slab(size)
@@ -138,11 +148,11 @@ def cold_kappa(active, size, law, consolidated, kappa):
                 kappa[target + i] = k_powder * (1.0 - r) + k_solid * r
 
 
-@njit(cache=True, forceinline=True)
-def block_kappa(block, conduction, work):
-    """The conductivity of a block with the temperatures work.values; renews r_c and `solid`."""
+@kernel(forceinline=True)
+def renew_kappa(block, conduction, work):
+    """work.kappa, r_c and `solid` of a block that is not solid, at the temperatures work.values."""
     if conduction.solid[block]:
-        return work.solid_kappa
+        return
     size, law, active = conduction.size, conduction.law, conduction.tables.active[block]
     consolidated, varies = conduction.consolidated[block], len(conduction.table) > 0
     if any_hotter(work.values, (len(size) + 1) ** 2 * (active + 1), law[3]):
@@ -152,10 +162,9 @@ def block_kappa(block, conduction, work):
         cold_kappa(active, size, law, consolidated, work.kappa)
     if varies:
         vary_kappa(work.values, active, size, conduction.table, consolidated, work.kappa)
-    return work.kappa
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def sweep_block(block, arrays, conduction, beam, rate, work):
     """One explicit step of a block; arguments and result as of `sweep`, whose `arrays` are
     (temperature, new, contributions) and whose `rate` is that of the block."""
@@ -164,10 +173,10 @@ def sweep_block(block, arrays, conduction, beam, rate, work):
     n, pitch = len(size), len(size) + 1
     gather(temperature, tables, block, work.values)
     active, peak = tables.active[block], 0.0
-    kappa = block_kappa(block, conduction, work)
-    conduct_block(block, kappa, conduction, work)
+    renew_kappa(block, conduction, work)
+    conduct_block(block, conduction, work)
     if beam.count and add_beam(beam, conduction.corner[block], active, n, work.flux):
-        peak = work.values[: pitch * pitch * (active + 1)].max()
+        peak = hottest(work.values, pitch * pitch * (active + 1))
     target = tables.interior_first[block]
     for k in range(1, active):
         for j in range(1, n):
@@ -179,7 +188,7 @@ def sweep_block(block, arrays, conduction, beam, rate, work):
     return peak
 
 
-@njit(cache=True)
+@kernel()
 def sweep(temperature, new, contributions, conduction, beam, rates, work):
     """One explicit step of all blocks: interior nodes are updated, surface nodes collect flux.
 
@@ -198,7 +207,7 @@ def sweep(temperature, new, contributions, conduction, beam, rates, work):
     return peak
 
 
-@njit(cache=True)
+@kernel()
 def finish_surface(temperature, new, contributions, rates):
     """new = T - (dt/m) R at the surface nodes (rates is zero at fixed ones); R becomes zero."""
     for node in range(len(rates)):

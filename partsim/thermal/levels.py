@@ -7,7 +7,8 @@ level that it may ever have; the nodes of the others, which are few, are found a
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from ..compiled import kernel
 
 
 class Slowest(NamedTuple):
@@ -78,7 +79,7 @@ def empty_levels(slowest: Slowest, count: int) -> Levels:
                   slowest.node.copy(), np.zeros(nodes, np.int32), first[1])
 
 
-@njit(cache=True)
+@kernel()
 def spread(level, tables, n_surface, fastest, slowest):
     """The lowest and the highest level (nb,) of the blocks that touch each surface node."""
     for block in range(len(level)):
@@ -89,7 +90,7 @@ def spread(level, tables, n_surface, fastest, slowest):
                 slowest[node] = max(slowest[node], level[block])
 
 
-@njit(cache=True)
+@kernel()
 def relevel(levels, slowest, tables, level, foreign):
     """Gives the own blocks the levels (nb,).
 
@@ -113,7 +114,7 @@ def relevel(levels, slowest, tables, level, foreign):
     list_fast(levels, slowest, tables, foreign[0])
 
 
-@njit(cache=True)
+@kernel()
 def sort_blocks(levels):
     """Renews order and first."""
     at = 0
@@ -126,7 +127,7 @@ def sort_blocks(levels):
     levels.first[len(levels.first) - 1] = at
 
 
-@njit(cache=True)
+@kernel()
 def list_fast(levels, slowest, tables, foreign):
     """Renews fast and fast_first: level by level, each node once."""
     node, fast, first = levels.node, levels.fast, levels.fast_first

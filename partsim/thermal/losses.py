@@ -9,8 +9,8 @@ from math import inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..compiled import kernel
 from ..fastmath import exp_accurate
 from .content import content_at
 
@@ -60,7 +60,7 @@ def make_loss_law(material, radiation: bool, evaporation: bool, glow: float = in
     )
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def loss(temperature, law):
     """Flux out of the surface in W/m^2 and its derivative with the temperature."""
     limited = temperature if temperature < law.cap else law.cap
@@ -76,7 +76,7 @@ def loss(temperature, law):
     return flux, brighter + slope * rise
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def start(target, ratio, law):
     """A temperature from which Newton's method on T + ratio q(T) = target descends monotonically.
 
@@ -91,7 +91,7 @@ def start(target, ratio, law):
     return target
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def cool_node(target, ratio, law):
     """The T with T + ratio q(T) = target, by Newton's method to round-off."""
     temperature = start(target, ratio, law)
@@ -104,7 +104,7 @@ def cool_node(target, ratio, law):
     return temperature
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def newton_twice(target, ratio, law, result):
     """Two Newton steps from T* for every node (n,); -1 where the second one still moved.
 
@@ -119,7 +119,7 @@ def newton_twice(target, ratio, law, result):
         result[n] = t - change if change * change <= 1e-26 * t * t else -1.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def cool_surface(temperature, nodes, ratio, law, before, after):
     """Replaces T* by T with T + (dt A / m) q(T) = T* at the top nodes; no node knows of another.
 
@@ -135,7 +135,7 @@ def cool_surface(temperature, nodes, ratio, law, before, after):
         temperature[nodes[n]] = after[n]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def cool_content(target, hot, ratio, law, table):
     """The T with theta(T) + ratio q(T) = target = theta(hot), by bracketed Newton's method.
 
@@ -159,7 +159,7 @@ def cool_content(target, hot, ratio, law, table):
     return temperature
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def cool_surface_content(temperature, nodes, ratio, law, table, before, after):
     """What `cool_surface` does where heat content is not temperature: theta(T) in place of T.
 
@@ -173,7 +173,7 @@ def cool_surface_content(temperature, nodes, ratio, law, table, before, after):
         temperature[nodes[n]] = cooled
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def removed(before, after, capacity):
     """Energy in J that left the nodes: sum of capacity (n,) J/K x temperature drop."""
     total = 0.0

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..compiled import kernel
 from ..ledger import Ledger
 from ..mesh.halo import Part
 from .content import rewarm, walk
@@ -172,7 +172,7 @@ class Multirate:
             self.ledger.lost_top.add(float(top))
 
 
-@njit(cache=True, forceinline=True)
+@kernel(forceinline=True)
 def highest_level(time, count):
     """The highest of `count` levels whose steps begin or end `time` base steps after a sync."""
     level = 0
@@ -181,7 +181,7 @@ def highest_level(time, count):
     return level
 
 
-@njit(cache=True)
+@kernel()
 def fire(state, residual, field, conduction, source, levels, high, table, work):
     """Blocks of the levels up to `high` begin a step; returns the peak as `sweep` does.
 
@@ -208,7 +208,7 @@ def fire(state, residual, field, conduction, source, levels, high, table, work):
     return peak
 
 
-@njit(cache=True)
+@kernel()
 def settle_nodes(nodes, level, used, arrays, owned, table):
     """A step of those surface nodes (n,) that have the level; `used` as in `settle`.
 
@@ -237,7 +237,7 @@ def settle_nodes(nodes, level, used, arrays, owned, table):
     return through
 
 
-@njit(cache=True)
+@kernel()
 def settle(temperature, residual, field, levels, slowest, time, high, law, table, room, lost):
     """Surface nodes of the levels up to `high` take the step that begins at `time`.
 
@@ -253,7 +253,7 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
         lost[1] += cool_level(temperature, field, levels, slowest, level, law, table, room)
 
 
-@njit(cache=True)
+@kernel()
 def cool_level(temperature, field, levels, slowest, level, law, table, room):
     """What the top loses at the nodes of a level in their step; returns the J of own nodes."""
     count = 0

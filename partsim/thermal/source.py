@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..compiled import kernel
+
 TIE = 1e-9  # round-off must not decide whether a cell is met or a piece is divided
 
 
@@ -124,7 +126,7 @@ def aim(beam, times, ends, power, span, optics):
     return pieces, energy
 
 
-@njit(cache=True)
+@kernel()
 def add_beam(beam, corner, active, n, flux):
     """flux -= load in W at the nodes of a finest block with lattice `corner`, n^3 cells.
 

@@ -11,18 +11,19 @@ known when a kernel is compiled.
 import numpy as np
 from numba import njit
 
+from ..compiled import kernel
 from ..fastmath import fma
 
 GAP = 16  # between the regions of a scratch array: at least B + 2, and a whole number of vectors
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def slab(size):
     """Entries of a slab of a block, rounded up to whole vectors."""
     return ((len(size) + 1) ** 2 + 7) // 8 * 8
 
 
-@njit(cache=True)
+@kernel()
 def conduct(values, kappa, scale, active, size, corners, flux):
     """flux = K values on the `active` lowest cell layers of a block.
 
@@ -85,7 +86,7 @@ def make_weights(size):
     return weights
 
 
-@njit(cache=True)
+@kernel()
 def conduct_uniform(padded, scale, size, weights, own, aside, flux):
     """flux = K values where all B^3 cells of a block conduct alike: a stencil of 27 points.
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from math import ceil, sqrt
 
 import numpy as np
-from numba import njit
 
+from ..compiled import kernel
 from ..ledger import Ledger
 from ..timers import Timers
 from .explicit import Explicit
@@ -47,7 +47,7 @@ def weights(stages: int) -> Iterator[tuple[float, float, float]]:
         yield mu, nu, mu * (1 - b[j - 1])
 
 
-@njit(cache=True)
+@kernel()
 def combine(before, moved, start, first, weight):
     """Y_j replaces Y_{j-2} = before; moved = E(Y_{j-1}), start = Y_0, first = D(Y_0)."""
     mu, nu, gamma = weight
