@@ -53,16 +53,14 @@ class Site:
 
     def __init__(self, job: Job, material: Material, comm):
         self.job, self.material, self.comm = job, material, comm
-        self.added = GROUPED_FIELDS if job.layers.group > 1 else {}
-        self.fields = FIELDS | self.added
+        self.grouped_fields = GROUPED_FIELDS if job.layers.group > 1 else {}
+        self.fields = FIELDS | self.grouped_fields
         thickness, count = job.layers.thickness, job.layers.count
         self.lattice: Lattice = make_lattice(
             np.array(job.part.size), np.array(job.plate.size), (thickness, count), job.mesh
         )
         glow = inf if job.layers.group == 1 else material.solidus
-        self.losses = make_loss_law(
-            material, job.losses.radiation, job.losses.evaporation, glow
-        )
+        self.losses = make_loss_law(material, job.losses.radiation, job.losses.evaporation, glow)
         excess = float(job.phase.decomposition == "excess")
         self.phase_law = PhaseLaw(**(material.phase or {}))._replace(excess=excess)
         self.counts, self.ledger = Counts(), Ledger()
@@ -75,7 +73,7 @@ class Site:
             "temperature": self.job.layers.temperature,
             "consolidated": float(kind == "plate"),
             **dict(zip(HISTORY_FIELDS, map(float, phases))),
-            **dict.fromkeys(self.added, 0.0),
+            **dict.fromkeys(self.grouped_fields, 0.0),
         }
 
     def lay_plate(self) -> None:
@@ -115,7 +113,7 @@ class Site:
 
     def renew_ghosts(self) -> None:
         """Gives the ghosts what their owners have, but for the temperature; collective."""
-        for name in (*HISTORY_FIELDS, *self.added):
+        for name in (*HISTORY_FIELDS, *self.grouped_fields):
             self.mesh.halo.to_ghosts(self.state[name])
 
     def swap(self) -> None:
@@ -192,7 +190,7 @@ class Site:
         laid = float(heat.content(np.array([self.powder["temperature"]]))[0])
         contents = self.state | {"temperature": heat.content(self.state["temperature"])}
         state = transfer(contents, self.powder | {"temperature": laid})
-        state |= {name: np.zeros(mesh.nodes.n_total) for name in self.added}
+        state |= {name: np.zeros(mesh.nodes.n_total) for name in self.grouped_fields}
         state["temperature"] = heat.temperature(state["temperature"])
         fresh = self.volume_of(mesh) - self.volume_of(old)
         self.settle(mesh, state)

@@ -47,7 +47,7 @@ class Heat:
             (*conductivity, material.solidus, material.liquidus),
             varying,
         )
-        self.work = make_workspace(size, material.conductivity_solid)
+        self.work = make_workspace(size)
 
     def solid_blocks(self, material, consolidated: np.ndarray) -> np.ndarray:
         """(nb,) Conduction.solid as the fields say, so that a resumed run goes on bit for bit."""

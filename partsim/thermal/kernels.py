@@ -42,7 +42,6 @@ class Workspace(NamedTuple):
     flux: np.ndarray
     kappa: np.ndarray
     corners: np.ndarray
-    solid_kappa: np.ndarray
     padded: np.ndarray
     weights: np.ndarray
     own: np.ndarray
@@ -50,22 +49,16 @@ class Workspace(NamedTuple):
 
 
 @njit(cache=True)
-def make_workspace(size, k_solid):
-    """Scratch arrays for blocks of len(size)^3 cells; solid_kappa is k_solid in every cell."""
+def make_workspace(size):
+    """Scratch arrays for blocks of len(size)^3 cells."""
     n, pitch, width = len(size), len(size) + 1, slab(size)
     length = pitch**3 + width + 16
-    solid_kappa = np.zeros(n * width)
-    for k in range(n):
-        for j in range(n):
-            for i in range(n):
-                solid_kappa[k * width + j * pitch + i] = k_solid
     padded = np.zeros(GAP + length)
     return Workspace(
         padded[GAP:],
         np.zeros(length),
         np.zeros(n * width),
         np.zeros(8 * (width + GAP)),
-        solid_kappa,
         padded,
         make_weights(size),
         np.zeros(pitch * width),

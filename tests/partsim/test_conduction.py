@@ -209,7 +209,7 @@ def test_conduct_within_one_block(pick, n, active):
     cells = random.random((n, n, n))
     expected = elements.stiffness(cells.ravel()[elements.place], 1.0)
     values = random.random((n + 1, n + 1, n + 1))
-    work = kernels.make_workspace(size, 1.0)
+    work = kernels.make_workspace(size)
     work.values[: values.size] = values.ravel()
     work.flux[:] = np.nan
     pick(kernels.conduct)(
@@ -222,14 +222,15 @@ def test_conduct_within_one_block(pick, n, active):
 
 def uniform_and_general(values, n, pick=lambda f: f):
     """The flux ((n+1)^3,) by the stencil of 27 points, and by `conduct` with equal cells."""
-    work, size = kernels.make_workspace((0,) * n, 2.5), (0,) * n
+    work, size = kernels.make_workspace((0,) * n), (0,) * n
     work.values[: values.size] = values.ravel()
     work.flux[:] = np.nan
     scratch = work.weights, work.own, work.aside
     for _ in range(2):  # the scratch arrays may be used again
         pick(kernels.conduct_uniform)(work.padded, 2.5 / 12, size, *scratch, work.flux)
     found = work.flux[: values.size].copy()
-    kernels.conduct(work.values, work.solid_kappa, 1 / 12, n, size, work.corners, work.flux)
+    kernels.cold_kappa(n, size, (0.0, 0.0, 2.5), np.ones(n**3), work.kappa)
+    kernels.conduct(work.values, work.kappa, 1 / 12, n, size, work.corners, work.flux)
     return found, work.flux[: values.size]
 
 
@@ -286,7 +287,7 @@ def test_consolidate_by_equations_2_to_5(pick, n, active):
     before = np.where(random.random((n, n, n)) < 0.5, random.random((n, n, n)), 0.0)
     powder, melt, solid, after = phase_fractions(mean, before)
     expected = LAW[0] * powder + LAW[1] * melt + LAW[2] * solid
-    work, r_c = kernels.make_workspace(size, 28.6), before.ravel().copy()
+    work, r_c = kernels.make_workspace(size), before.ravel().copy()
     least = pick(kernels.consolidate)(values.ravel(), active, size, LAW, r_c, work.kappa)
     found = r_c.reshape(n, n, n)
     np.testing.assert_allclose(found[:active], after[:active], rtol=1e-12, atol=1e-14)
@@ -303,7 +304,7 @@ def test_consolidate_by_equations_2_to_5(pick, n, active):
     (1890.5, 0.5, 0.5 * 0.286 + 0.25 * 40 + 0.25 * 28.6),
 ])
 def test_conductivity_of_powder_melt_and_solid(mean, r_c, kappa):
-    work, consolidated = kernels.make_workspace((0,) * 4, 28.6), np.full(64, r_c)
+    work, consolidated = kernels.make_workspace((0,) * 4), np.full(64, r_c)
     kernels.consolidate(np.full(125, mean), 4, (0,) * 4, LAW, consolidated, work.kappa)
     assert work.kappa[0] == pytest.approx(kappa, rel=1e-14)
 

@@ -233,11 +233,12 @@ def test_without_adaptation_they_are_equal(case, expected, comm, shared_tmp):
 
 @each_case
 def test_resting_blocks_miss_little(case, expected, comm, shared_tmp):
-    """Within the tolerance of 1e-6 once a layer, while most points rest at most times."""
+    """A few times the tolerance of 1e-6 after ten layers, while most points rest at most times."""
+    bound = 7.5e-6 if case == "paper" else 5e-6  # found in the paper's: 5.2e-6
     for build, dense, difference in compared(case, {}, expected, comm, shared_tmp):
         assert (difference["temperature"] < 1e-10 * dense.temperature).all()
         missed = [difference[name].max() for name in ("alpha_stable", "martensite", "beta")]
-        assert 1e-9 < max(missed) < 1e-6 * build.job.layers.count
+        assert 1e-9 < max(missed) < bound
 
 
 @each_case

@@ -204,7 +204,7 @@ def test_kernels_are_vector_code():
     Compiled here: what a cache holds may come from elsewhere.
     """
     size = (0,) * 8
-    work, conduct = kernels.make_workspace(size, 1.0), njit(kernels.conduct.py_func)
+    work, conduct = kernels.make_workspace(size), njit(kernels.conduct.py_func)
     conduct(work.values, work.kappa, 1.0, 8, size, work.corners, work.flux)
     cool = njit(error_model="numpy")(losses.newton_twice.py_func)
     cool(*np.full((2, 64), 1e-9), make_loss_law(material(), True, True), np.empty(64))

@@ -42,7 +42,7 @@ def test_phase_step_is_full_width_vector_code(widest):
     loops = arithmetic_loops(
         kernels.move, (x,) * 5, (0, 0, 0, rows.WIDTH), span, LAW, scratch, kernels.no_visits()
     )
-    assert len(loops) > 10  # 17 with vectors of 512 bits, 21 and more with narrower ones
+    assert len(loops) > (10 if widest == 8 else 20)  # the compiler takes some loops as one
     for loop in loops:
         assert loop.lanes == widest and not loop.scalar, loop.label
         assert loop.gathers == loop.calls == 0
