@@ -3,8 +3,10 @@
 import numpy as np
 from numba import njit
 
+from partsim.compiled import kernel
 
-@njit(cache=True, inline="always")
+
+@kernel(inline="always")
 def mixed(word):
     """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -12,7 +14,7 @@ def mixed(word):
     return word ^ (word >> np.uint64(31))
 
 
-@njit(cache=True)
+@kernel()
 def uniform(seed, stream, item):
     """A uniform number in [0, 1) that belongs to three integers, such as seed, step and cell."""
     golden = np.uint64(0x9E3779B97F4A7C15)

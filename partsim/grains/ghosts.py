@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from partsim.compiled import kernel
 from partsim.grains.pool import (
     BORDER, CELLS, DROPPED, NO_PLACE, NO_SLOT, PLANE, SIDE, SQUARE, WIDE, copy_row, find, insert,
+    peak,
 )
 
 
@@ -37,7 +38,7 @@ class Around(NamedTuple):
     reach: np.ndarray
 
 
-@njit(cache=True)
+@kernel()
 def widen(cells, wide):
     """The cells (512,) inside of wide (1000,)."""
     to = wide[PLANE + WIDE + 1:]
@@ -46,7 +47,7 @@ def widen(cells, wide):
             copy_row(to, k * PLANE + j * WIDE, cells, (k * SIDE + j) * SIDE)
 
 
-@njit(cache=True)
+@kernel()
 def narrow(wide, cells):
     """cells (512,) = the inside of wide (1000,)."""
     of = wide[PLANE + WIDE + 1:]
@@ -55,7 +56,7 @@ def narrow(wide, cells):
             copy_row(cells, (k * SIDE + j) * SIDE, of, k * PLANE + j * WIDE)
 
 
-@njit(cache=True)
+@kernel()
 def take_face(cells, direction, face):
     """face (64,) = the layer of a block that its neighbour towards `direction` touches."""
     axis, layer = direction // 2, 0 if direction % 2 == 0 else SIDE - 1
@@ -73,7 +74,7 @@ def take_face(cells, direction, face):
             copy_row(face, n * SIDE, of, n * SIDE)
 
 
-@njit(cache=True)
+@kernel()
 def put_ghosts(face, direction, wide):
     """The ghosts of wide (1000,) towards `direction` = face (64,)."""
     axis, ghost = direction // 2, 0 if direction % 2 == 0 else SIDE + 1
@@ -92,7 +93,7 @@ def put_ghosts(face, direction, wide):
             copy_row(to, j * WIDE, face, j * SIDE)
 
 
-@njit(cache=True)
+@kernel()
 def put_neighbour(cells, direction, wide):
     """The ghosts of wide (1000,) towards `direction` = the layer of cells (512,) beyond."""
     if direction == 0:
@@ -117,7 +118,7 @@ def put_neighbour(cells, direction, wide):
             copy_row(to, j * WIDE, of, j * SIDE)
 
 
-@njit(cache=True)
+@kernel()
 def mirror(wide, direction, valid):
     """No flux where the metal ends after `valid` cells: ghosts equal the cells before them."""
     stride = (1, WIDE, PLANE)[direction // 2]
@@ -128,7 +129,7 @@ def mirror(wide, direction, valid):
             wide[ghost * stride + a * u + b * v] = wide[layer * stride + a * u + b * v]
 
 
-@njit(cache=True)
+@kernel()
 def let_in(pool, row, label):
     """Gives a row a grain that comes from a neighbour; False if the pool is too small."""
     if find(pool, row, label) != NO_SLOT:
@@ -139,7 +140,7 @@ def let_in(pool, row, label):
     return place != NO_PLACE
 
 
-@njit(cache=True)
+@kernel()
 def newcomers(pool, row, other, direction, least):
     """Lets in the grains of a neighbour whose tail at the face is at least `least`; False if the
     pool is too small."""
@@ -156,33 +157,35 @@ def newcomers(pool, row, other, direction, least):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def remote_newcomers(pool, row, faces, number, least):
     """The same for a neighbour on another rank."""
     for entry in range(faces.starts[number], faces.starts[number + 1]):
-        top = faces.values[entry].max()
+        top = peak(faces.values[entry])
         if top >= least and not let_in(pool, row, faces.labels[entry]):
             return False
     return True
 
 
-@njit(cache=True)
-def least_tail(squares, direction, reach, law):
-    """Largest eta beyond a face that would be cut in all cells at the face, of which `squares`
-    (512,) are the sums of eta^2."""
-    face = np.empty(SQUARE, squares.dtype)
-    take_face(squares, direction, face)
-    return max(law.cutoff, np.sqrt(law.share_squared * face.min())) / max(reach, law.cutoff)
+@kernel()
+def least_tail(scratch, direction, reach, law):
+    """Largest eta beyond a face that would be cut in all cells at the face, scratch.squares being
+    the sums of eta^2."""
+    take_face(scratch.squares, direction, scratch.face)
+    least = scratch.face[0]
+    for value in scratch.face:
+        least = min(least, value)
+    return max(law.cutoff, np.sqrt(law.share_squared * least)) / max(reach, law.cutoff)
 
 
-@njit(cache=True)
-def all_newcomers(pool, row, n, around, squares, law):
-    """The same from all six neighbours of the n-th block; squares (512,) = sums of its eta^2."""
+@kernel()
+def all_newcomers(pool, row, n, around, law):
+    """The same from all six neighbours of the n-th block; scratch.squares = sums of its eta^2."""
     for d in range(6):
         other = around.neighbours[n, d]
         if other == BORDER:
             continue
-        least = least_tail(squares, d, around.reach[n], law)
+        least = least_tail(pool.scratch, d, around.reach[n], law)
         if other >= 0:
             if not newcomers(pool, row, other, d, least):
                 return False
@@ -191,65 +194,66 @@ def all_newcomers(pool, row, n, around, squares, law):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def gather(pool, row, n, around):
-    """pool.scratch = the order parameters of the n-th block with their ghosts."""
-    values, blank = pool.eta[pool.half[row]], np.zeros(SQUARE, pool.eta.dtype)
+    """scratch.eta = the order parameters of the n-th block with their ghosts."""
+    values = pool.eta[pool.half[row]]
     for slot in range(pool.count[row]):
-        widen(values[pool.places[row, slot]], pool.scratch[slot])
+        widen(values[pool.places[row, slot]], pool.scratch.eta[slot])
     for d in range(6):
         other = around.neighbours[n, d]
         if other == BORDER:
             for slot in range(pool.count[row]):
-                mirror(pool.scratch[slot], d, around.valid[n, d // 2])
+                mirror(pool.scratch.eta[slot], d, around.valid[n, d // 2])
         elif other >= 0:
-            gather_from(pool, row, other, d, blank)
+            gather_from(pool, row, other, d)
         else:
-            gather_remote(pool, row, around.faces, -2 - other, d, blank)
+            gather_remote(pool, row, around.faces, -2 - other, d)
 
 
-@njit(cache=True)
-def gather_from(pool, row, other, direction, blank):
-    """Ghosts of all order parameters of a row from a neighbour on this rank, `blank` where it has
+@kernel()
+def gather_from(pool, row, other, direction):
+    """Ghosts of all order parameters of a row from a neighbour on this rank, zero where it has
     none."""
     there, values = 0, pool.eta[pool.half[other]]
+    scratch = pool.scratch
     for slot in range(pool.count[row]):
         label = pool.labels[row, slot]
         while there < pool.count[other] and pool.labels[other, there] < label:
             there += 1
         if there < pool.count[other] and pool.labels[other, there] == label:
-            put_neighbour(values[pool.places[other, there]], direction, pool.scratch[slot])
+            put_neighbour(values[pool.places[other, there]], direction, scratch.eta[slot])
         else:
-            put_ghosts(blank, direction, pool.scratch[slot])
+            put_ghosts(scratch.blank, direction, scratch.eta[slot])
 
 
-@njit(cache=True)
-def gather_remote(pool, row, faces, number, direction, blank):
+@kernel()
+def gather_remote(pool, row, faces, number, direction):
     """The same from a neighbour on another rank."""
+    scratch = pool.scratch
     there, end = faces.starts[number], faces.starts[number + 1]
     for slot in range(pool.count[row]):
         label = pool.labels[row, slot]
         while there < end and faces.labels[there] < label:
             there += 1
         if there < end and faces.labels[there] == label:
-            put_ghosts(faces.values[there], direction, pool.scratch[slot])
+            put_ghosts(faces.values[there], direction, scratch.eta[slot])
         else:
-            put_ghosts(blank, direction, pool.scratch[slot])
+            put_ghosts(scratch.blank, direction, scratch.eta[slot])
 
 
-@njit(cache=True)
+@kernel()
 def pack_faces(pool, rows, directions, faces):
     """Fills starts, labels, values with faces of rows that lie towards `directions`; how many."""
-    entry, face = 0, np.empty(SQUARE, pool.eta.dtype)
+    entry = 0
     for n in range(len(rows)):
         faces.starts[n] = entry
         values = pool.eta[pool.half[rows[n]]]
         for slot in range(pool.count[rows[n]]):
             place = pool.places[rows[n], slot]
             if pool.tops[pool.half[rows[n]], place, directions[n]] > 0:
-                take_face(values[place], directions[n], face)
+                take_face(values[place], directions[n], faces.values[entry])
                 faces.labels[entry] = pool.labels[rows[n], slot]
-                faces.values[entry] = face
                 entry += 1
     faces.starts[len(rows)] = entry
     return entry

@@ -7,8 +7,8 @@ the last, ghosts in between included: their mobility is zero.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from partsim.compiled import kernel
 from partsim.grains.ghosts import all_newcomers, gather, narrow, widen
 from partsim.grains.pool import CELLS, PLANE, ROOM, WIDE, measure, remove
 
@@ -27,7 +27,7 @@ class Law(NamedTuple):
     share_squared: float
 
 
-@njit(cache=True)
+@kernel()
 def advance_eta(eta, factor, least, mobility, law, out):
     """out = eta - M (eta (a + (1 - 4 gamma) eta^2) - K sum of neighbours), a = `factor`; zero below
     the cutoff and where its square is below `least`."""
@@ -42,7 +42,7 @@ def advance_eta(eta, factor, least, mobility, law, out):
         out[i] = new if kept else zero  # vectors, as out is not what is read
 
 
-@njit(cache=True)
+@kernel()
 def largest_change(eta, out, mobility):
     """Largest |out - eta| where the metal is."""
     top = 0.0
@@ -52,10 +52,10 @@ def largest_change(eta, out, mobility):
     return top
 
 
-@njit(cache=True)
-def sum_of_squares(pool, row, squares):
-    """squares (512,) = sum of eta^2 over the order parameters of a row."""
-    values = pool.eta[pool.half[row]]
+@kernel()
+def sum_of_squares(pool, row):
+    """scratch.squares (512,) = sum of eta^2 over the order parameters of a row."""
+    values, squares = pool.eta[pool.half[row]], pool.scratch.squares
     squares[:] = 0
     for slot in range(pool.count[row]):
         eta = values[pool.places[row, slot]]
@@ -63,7 +63,7 @@ def sum_of_squares(pool, row, squares):
             squares[i] += eta[i] * eta[i]
 
 
-@njit(cache=True)
+@kernel()
 def interaction(melting, law, factor, least):
     """From `factor`, the sum of eta^2: least = share^2 of it, factor = 4 gamma of it
     + 2 (1 - zeta)^2 + 6 K - 1, `melting` being the second term."""
@@ -72,7 +72,7 @@ def interaction(melting, law, factor, least):
         factor[i] = law.interaction * factor[i] + (melting[i] + law.offset)
 
 
-@njit(cache=True)
+@kernel()
 def advance(pool, rows, around, law, heat, change):
     """One explicit step of every order parameter of the rows, and of those that come in from their
     neighbours; False if the pool is too small: to be repeated with a larger one.
@@ -82,12 +82,12 @@ def advance(pool, rows, around, law, heat, change):
     change  (n,)  largest change of an eta, or (0,) where it is not asked for
     """
     mobility, melting = heat
-    factor, out = np.zeros(ROOM, pool.eta.dtype), np.zeros(ROOM, pool.eta.dtype)
-    least, squares = np.zeros(ROOM, pool.eta.dtype), np.zeros(CELLS, pool.eta.dtype)
+    factor, least, out = pool.scratch.factor, pool.scratch.least, pool.scratch.out
+    squares = pool.scratch.squares
     for n in range(len(rows)):
         row = rows[n]
-        sum_of_squares(pool, row, squares)
-        if not all_newcomers(pool, row, n, around, squares, law):
+        sum_of_squares(pool, row)
+        if not all_newcomers(pool, row, n, around, law):
             return False
         gather(pool, row, n, around)
         factor[:] = 0  # in ghosts, too
@@ -95,7 +95,7 @@ def advance(pool, rows, around, law, heat, change):
         interaction(melting[n], law, factor, least)
         new, top = 1 - pool.half[row], 0.0
         for slot in range(pool.count[row]):
-            eta = pool.scratch[slot]
+            eta = pool.scratch.eta[slot]
             advance_eta(eta, factor, least, mobility[n], law, out)
             if len(change):
                 top = max(top, largest_change(eta, out, mobility[n]))
@@ -109,7 +109,7 @@ def advance(pool, rows, around, law, heat, change):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def turn(pool, row):
     """The values just written become the present ones; order parameters that are zero go."""
     pool.half[row] = 1 - pool.half[row]

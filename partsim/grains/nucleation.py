@@ -6,11 +6,12 @@ k_B T and the latent heat per volume stand where the paper prints kT and L: grow
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from partsim.compiled import kernel
 from partsim.grains.chance import uniform
 from partsim.grains.pool import (
-    FREE, NO_SLOT, SIDE, THROWN, THROWN_SOLID, WIDE, find, insert, largest, measure_row, remove,
+    DROPPED, FREE, NO_SLOT, SIDE, THROWN, THROWN_SOLID, WIDE, find, insert, largest, measure_row,
+    peak, remove,
 )
 from partsim.growjob import Nucleation
 
@@ -71,7 +72,7 @@ def chance(
     return Chance(liquidus, law.deepest, table, law.rule == "code", *place)
 
 
-@njit(cache=True)
+@kernel()
 def interpolated(table, share):
     """Value of a table over [0, 1] at a share of it, linear."""
     position = share * (len(table) - 1)
@@ -79,7 +80,7 @@ def interpolated(table, share):
     return table[low] + (position - low) * (table[low + 1] - table[low])
 
 
-@njit(cache=True)
+@kernel()
 def strikes(chance, kelvin, step, number):
     """Whether a cooling cell of this temperature and number may become a nucleus in a step."""
     undercooling = chance.liquidus - kelvin
@@ -89,7 +90,7 @@ def strikes(chance, kelvin, step, number):
     return uniform(chance.seed, step, number) < likely
 
 
-@njit(cache=True)
+@kernel()
 def label_of(chance, step, number):
     """Label of a nucleus: above all others, or the number of its orientation."""
     cells = chance.cells[0] * chance.cells[1] * chance.cells[2]
@@ -99,7 +100,7 @@ def label_of(chance, step, number):
     return label
 
 
-@njit(cache=True)
+@kernel()
 def nucleate(pool, rows, corners, heat, chance, step):
     """Gives nuclei their cells: one order parameter is 1 there, all others are 0.
 
@@ -121,7 +122,7 @@ def nucleate(pool, rows, corners, heat, chance, step):
                                   label_of(chance, step, number), chance.in_solid)
 
 
-@njit(cache=True)
+@kernel()
 def seed_cell(pool, row, cell, label, in_solid):
     """Makes a cell a nucleus where the rule allows it."""
     solid = largest(pool, row, cell)[1] >= SOLID
@@ -131,7 +132,7 @@ def seed_cell(pool, row, cell, label, in_solid):
     if place == NO_SLOT:
         place = insert(pool, row, label)
     if place == NO_SLOT:
-        pool.tally[1] += 1
+        pool.tally[DROPPED] += 1
         remove(pool, row, weakest(pool, row))
         place = insert(pool, row, label)
     assert pool.tally[FREE] >= 0 and place >= 0
@@ -143,12 +144,12 @@ def seed_cell(pool, row, cell, label, in_solid):
     pool.tally[THROWN_SOLID] += solid
 
 
-@njit(cache=True)
+@kernel()
 def weakest(pool, row):
     """Slot of the order parameter whose largest value is the smallest of the row."""
     found, least = 0, np.inf
     for slot in range(pool.count[row]):
-        value = pool.eta[pool.half[row], pool.places[row, slot]].max()
+        value = peak(pool.eta[pool.half[row], pool.places[row, slot]])
         if value < least:
             found, least = slot, value
     return found

@@ -9,8 +9,8 @@ the nearest tip. Lengths are counted in cells.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from partsim.compiled import kernel
 from partsim.grains.pool import SIDE, THROWN, THROWN_SOLID, WIDE
 from partsim.grains.nucleation import label_of, strikes
 
@@ -33,7 +33,7 @@ class State(NamedTuple):
     offset: np.ndarray
 
 
-@njit(cache=True)
+@kernel()
 def beside(around, i, j, k, step):
     """Row (-1: none) and cell of a neighbour; around (27,) rows, step 0 to 26 from (-1, -1, -1)."""
     i += step % 3 - 1
@@ -43,13 +43,13 @@ def beside(around, i, j, k, step):
     return around[block], ((k % SIDE) * SIDE + j % SIDE) * SIDE + i % SIDE
 
 
-@njit(cache=True)
+@kernel()
 def padded(i, j, k):
     """Index of a cell among the 10^3 temperatures of a block."""
     return ((k + 1) * WIDE + j + 1) * WIDE + i + 1
 
 
-@njit(cache=True)
+@kernel()
 def melt(state, rows, kelvin, liquidus):
     """Cells above the liquidus lose their grain; kelvin (n, 1000)."""
     for n in range(len(rows)):
@@ -60,7 +60,7 @@ def melt(state, rows, kelvin, liquidus):
                 state.length[rows[n], cell] = 0
 
 
-@njit(cache=True)
+@kernel()
 def touches_liquid(state, around, i, j, k):
     """Whether one of the 26 neighbours is liquid."""
     for step in range(NEIGHBOURS):
@@ -70,7 +70,7 @@ def touches_liquid(state, around, i, j, k):
     return False
 
 
-@njit(cache=True)
+@kernel()
 def lengthen(state, rows, around, kelvin, tip):
     """Octahedra of solid cells at the liquid grow by V dt, others end; start is the cell's centre.
 
@@ -95,7 +95,7 @@ def lengthen(state, rows, around, kelvin, tip):
             state.length[row, cell] += factor * min(liquidus - T, deepest) ** exponent
 
 
-@njit(cache=True)
+@kernel()
 def reduced(a, v, axis):
     """Half diagonal of the octahedron of a cell at v in one of half diagonal a; nearest tip: axis.
 
@@ -114,59 +114,68 @@ def reduced(a, v, axis):
     return best
 
 
-@njit(cache=True)
-def inside(state, matrices, row, cell, step, v):
-    """v[:] = the cell's place in the crystal axes of a neighbour's octahedron; how far inside."""
-    v[:] = 0
-    for axis in range(3):
-        move = step // 3**axis % 3 - 1
-        d = -move - state.offset[row, cell, axis]
-        for c in range(3):
-            v[c] += matrices[state.label[row, cell], c, axis] * d
-    return state.length[row, cell] - abs(v[0]) - abs(v[1]) - abs(v[2])
+@kernel()
+def longest(v):
+    """Axis of the largest component, the first of those."""
+    axis = 0
+    for other in range(1, 3):
+        if abs(v[other]) > abs(v[axis]):
+            axis = other
+    return axis
 
 
-@njit(cache=True)
-def captor(state, around, matrices, place, v):
+@kernel()
+def inside(state, matrices, row, cell, step):
+    """How far inside a neighbour's octahedron a cell is, and its place in the crystal's axes."""
+    offset, turn = state.offset[row, cell], matrices[state.label[row, cell]]
+    x, y, z = 1 - step % 3 - offset[0], 1 - step // 3 % 3 - offset[1], 1 - step // 9 - offset[2]
+    a = turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z
+    b = turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z
+    c = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z
+    return state.length[row, cell] - abs(a) - abs(b) - abs(c), (a, b, c)
+
+
+@kernel()
+def captor(state, around, matrices, place):
     """The neighbour whose octahedron reaches farthest over a liquid cell: step 0 to 26, or -1."""
     best, found = 0.0, -1
     for step in range(NEIGHBOURS):
         row, cell = beside(around, place[0], place[1], place[2], step)
         if row >= 0 and state.label[row, cell] != LIQUID and state.length[row, cell] > 0:
-            depth = inside(state, matrices, row, cell, step, v)
+            depth = inside(state, matrices, row, cell, step)[0]
             if depth >= 0 and (found < 0 or depth > best):
                 best, found = depth, step
     return found
 
 
-@njit(cache=True)
+@kernel()
 def capture(state, rows, around, kelvin, liquidus, matrices, events):
     """Finds the liquid cells that join a grain now, the state staying as it is; how many.
 
     events  (capacity, 7)  filled: row, cell, label, length, offset x y z
     """
-    v, count = np.zeros(3), 0
+    count = 0
     for n in range(len(rows)):
         for cell in range(CELLS):
             k, j, i = cell // 64, cell // 8 % 8, cell % 8
             T = kelvin[n, padded(i, j, k)]
             if state.label[rows[n], cell] != LIQUID or T > liquidus or T <= 0:
                 continue
-            step = captor(state, around[n], matrices, (i, j, k), v)
+            step = captor(state, around[n], matrices, (i, j, k))
             if step >= 0:
                 row, other = beside(around[n], i, j, k, step)
-                inside(state, matrices, row, other, step, v)
                 events[count, 0], events[count, 1] = rows[n], cell
-                join(state, matrices, row, other, step, v, events[count])
+                join(state, matrices, row, other, step, events[count])
                 count += 1
     return count
 
 
-@njit(cache=True)
-def join(state, matrices, row, other, step, v, event):
+@kernel()
+def join(state, matrices, row, other, step, event):
     """Fills label, length and offset of an event: the octahedron that shares the nearest tip."""
     label, a = state.label[row, other], np.float64(state.length[row, other])
-    axis = int(np.argmax(np.abs(v)))
+    v = inside(state, matrices, row, other, step)[1]
+    axis = longest(v)
     length = reduced(a, v, axis)
     shift = (a - length) * (1.0 if v[axis] > 0 else -1.0)
     event[2], event[3] = label, length
@@ -175,7 +184,7 @@ def join(state, matrices, row, other, step, v, event):
         event[4 + c] = move + state.offset[row, other, c] + shift * matrices[label, axis, c]
 
 
-@njit(cache=True)
+@kernel()
 def nuclei(state, rows, corners, heat, chance, step, events, tally):
     """Finds the cells that nucleate, as partsim.grains.nucleation.nucleate does; how many.
 
@@ -194,14 +203,15 @@ def nuclei(state, rows, corners, heat, chance, step, events, tally):
             x, y, z = corners[n, 0] + i, corners[n, 1] + j, corners[n, 2] + k
             number = (z * chance.cells[1] + y) * chance.cells[2] + x
             if strikes(chance, np.float64(heat[2][n, at]), step, number) and count < len(events):
-                events[count] = rows[n], cell, label_of(chance, step, number)
+                events[count, 0], events[count, 1] = rows[n], cell
+                events[count, 2] = label_of(chance, step, number)
                 count += 1
                 tally[THROWN] += 1
                 tally[THROWN_SOLID] += solid
     return count
 
 
-@njit(cache=True)
+@kernel()
 def apply(state, events):
     """Gives captured cells their grain and octahedron."""
     for n in range(len(events)):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from partsim.compiled import kernel
+
 SIDE = 8
 SQUARE = SIDE * SIDE
 CELLS = SIDE * SQUARE
@@ -18,6 +20,25 @@ ROOM = WIDE * PLANE
 BORDER = -1  # neighbour beyond the surface of the metal; below it: number of a remote face
 FREE, DROPPED, THROWN, THROWN_SOLID = range(4)  # of a tally
 NO_SLOT, NO_PLACE = -1, -2
+
+
+class Scratch(NamedTuple):
+    """Room for the work on one block, in the precision of eta.
+
+    eta      (slots, 1000)  its order parameters with ghosts
+    factor, least, out      (1000,) each, see partsim.grains.kernels
+    squares  (512,)         sums of eta^2
+    face     (64,)          a layer of cells
+    blank    (64,)          zero
+    """
+
+    eta: np.ndarray
+    factor: np.ndarray
+    least: np.ndarray
+    out: np.ndarray
+    squares: np.ndarray
+    face: np.ndarray
+    blank: np.ndarray
 
 
 class Pool(NamedTuple):
@@ -32,7 +53,7 @@ class Pool(NamedTuple):
     count    (rows,)             order parameters of a row
     half     (rows,)             0 or 1, which half of eta holds the present values
     tally    (4,)                FREE, DROPPED, THROWN, THROWN_SOLID
-    scratch  (slots, 1000)       order parameters of one block with ghosts
+    scratch  for one block at a time
     """
 
     eta: np.ndarray
@@ -44,10 +65,10 @@ class Pool(NamedTuple):
     count: np.ndarray
     half: np.ndarray
     tally: np.ndarray
-    scratch: np.ndarray
+    scratch: Scratch
 
 
-@njit(cache=True)
+@kernel()
 def slot_of(pool, row, label):
     """The first slot of a row whose grain is not below `label`; the number of slots if none."""
     low, high = 0, pool.count[row]
@@ -60,7 +81,7 @@ def slot_of(pool, row, label):
     return low
 
 
-@njit(cache=True)
+@kernel()
 def find(pool, row, label):
     """Place of a grain's order parameter in a row, NO_SLOT where it has none."""
     slot = slot_of(pool, row, label)
@@ -68,7 +89,7 @@ def find(pool, row, label):
     return pool.places[row, slot] if found else NO_SLOT
 
 
-@njit(cache=True)
+@kernel()
 def insert(pool, row, label):
     """Place of a new order parameter, zero everywhere; NO_SLOT or NO_PLACE where there is none."""
     if pool.count[row] == pool.labels.shape[1]:
@@ -89,7 +110,7 @@ def insert(pool, row, label):
     return place
 
 
-@njit(cache=True)
+@kernel()
 def remove(pool, row, slot):
     """Takes an order parameter out of a row; the others keep their order."""
     pool.free[pool.tally[FREE]] = pool.places[row, slot]
@@ -100,7 +121,7 @@ def remove(pool, row, slot):
     pool.count[row] -= 1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def copy_row(target, at, source, start):
     """Eight neighbours at once: loads before stores, so that they compile to one vector."""
     a, b, c, d = source[start], source[start + 1], source[start + 2], source[start + 3]
@@ -109,7 +130,7 @@ def copy_row(target, at, source, start):
     target[at + 4], target[at + 5], target[at + 6], target[at + 7] = e, f, g, h
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def rows_top(cells, first, stride, count):
     """Largest values (8,) of `count` rows of eight that begin at `first`, `stride` apart."""
     a, b, c, d = cells[first], cells[first + 1], cells[first + 2], cells[first + 3]
@@ -121,7 +142,16 @@ def rows_top(cells, first, stride, count):
     return a, b, c, d, e, f, g, h
 
 
-@njit(cache=True)
+@kernel()
+def peak(values):
+    """The largest of values (n,); values.max() would allocate."""
+    top = values[0]
+    for value in values:
+        top = max(top, value)
+    return top
+
+
+@kernel()
 def measure(cells, tops):
     """tops (6,) = largest value in each of the six outer layers of cells (512,); the largest of all
     is returned."""
@@ -134,7 +164,7 @@ def measure(cells, tops):
     return max(lines)
 
 
-@njit(cache=True)
+@kernel()
 def measure_row(pool, row):
     """Renews the tops of all order parameters of a row."""
     for slot in range(pool.count[row]):
@@ -161,7 +191,7 @@ def lay_out(pool, rows, eta, tops):
         pool.free[n] = capacity - 1 - n
 
 
-@njit(cache=True)
+@kernel()
 def largest(pool, row, cell):
     """Grain of the largest eta of a cell, and that eta; -1 and 0 where all are zero."""
     label, value = np.int64(-1), 0.0
@@ -172,7 +202,7 @@ def largest(pool, row, cell):
     return label, value
 
 
-@njit(cache=True)
+@kernel()
 def winners(pool, row, valid, labels):
     """labels (8, 8, 8) = grain of the largest eta in each cell; returns the least of these eta."""
     least = 2.0
@@ -186,7 +216,7 @@ def winners(pool, row, valid, labels):
     return least
 
 
-@njit(cache=True)
+@kernel()
 def mark_liquid(pool, row, valid, labels):
     """labels (8, 8, 8) = -1 where all eta together are below 1/2."""
     for k in range(valid[2]):
@@ -200,7 +230,7 @@ def mark_liquid(pool, row, valid, labels):
                     labels[k, j, i] = -1
 
 
-@njit(cache=True)
+@kernel()
 def fill_row(pool, row, grain):
     """Order parameters 1 in their own cells and 0 elsewhere, from the grains [z, y, x] of a block.
 

@@ -3,13 +3,14 @@
 import numpy as np
 from numba import njit
 
+from partsim.compiled import kernel
 from partsim.fastmath import exp
 from partsim.grains.pool import ROOM, SIDE, WIDE
 
 COLDEST = 100.0  # K
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def stencil(position, count):
     """Lower of two points around a position among 0 to count - 1, and the weight of the upper."""
     kept = min(max(position, 0.0), count - 1.0)
@@ -17,7 +18,7 @@ def stencil(position, count):
     return low, kept - low
 
 
-@njit(cache=True)
+@kernel()
 def trilinear(frame, x, y, z, outside):
     """Temperature at a position counted in cell centres; `outside` beyond a cell from the frame."""
     nz, ny, nx = frame.shape
@@ -35,7 +36,7 @@ def trilinear(frame, x, y, z, outside):
     return total
 
 
-@njit(cache=True)
+@kernel()
 def sample(frame, start, pitch, outside, corner, valid, out):
     """out (1000,) = K at the cells of a block with ghosts, 0 in ghosts and outside of the metal.
 
@@ -53,7 +54,7 @@ def sample(frame, start, pitch, outside, corner, valid, out):
                 out[cell] = trilinear(frame, x, y, z, outside)
 
 
-@njit(cache=True)
+@kernel()
 def span(start, pitch, first, cells, count):
     """Points of a frame that `cells` cells from `first` on draw on, and whether they reach out."""
     a, b = start + pitch * first, start + pitch * (first + cells - 1)
@@ -81,7 +82,7 @@ def hottest(frame, start, pitch, outside, valid, out):
                 out[k, j, i] = value
 
 
-@njit(cache=True)
+@kernel()
 def near(start, pitch, block, valid, shape):
     """Whether any cell of a block lies within a cell of the frame (nz, ny, nx)."""
     for axis in range(3):
@@ -93,7 +94,7 @@ def near(start, pitch, block, valid, shape):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def temperatures(before, after, weight, out):
     """out (n, 1000) = temperature in K between two frames."""
     for n in range(len(before)):

@@ -4,13 +4,20 @@ import numpy as np
 
 from partsim.errors import UserError
 from partsim.grains.pool import (
-    CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, Pool, fill_row, insert, lay_out, measure_row,
+    CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, SQUARE, Pool, Scratch, fill_row, insert, lay_out,
+    measure_row,
 )
 
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 PER_ROW = ("labels", "places", "kept", "count", "half")
+
+
+def scratch(slots: int, dtype: np.dtype) -> Scratch:
+    """Room for the work on one block."""
+    shapes = (slots, ROOM), ROOM, ROOM, ROOM, CELLS, SQUARE, SQUARE
+    return Scratch(*(np.zeros(shape, dtype) for shape in shapes))
 
 
 class Store:
@@ -26,7 +33,7 @@ class Store:
             np.zeros((rows, slots), np.int32), np.zeros((2, capacity, 6), dtype),
             np.zeros((rows, slots), np.int32),
             np.zeros(rows, np.int32), np.zeros(rows, np.int64), np.array([capacity, 0, 0, 0]),
-            np.zeros((slots, ROOM), dtype),
+            scratch(slots, dtype),
         )
 
     def blocks(self) -> list[int]:
