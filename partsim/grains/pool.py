@@ -144,7 +144,7 @@ def rows_top(cells, first, stride, count):
 
 @kernel()
 def peak(values):
-    """The largest of values (n,); values.max() would allocate."""
+    """The largest of values (n,); numba does not compile values.max() without reference counts."""
     top = values[0]
     for value in values:
         top = max(top, value)
