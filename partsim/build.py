@@ -22,7 +22,7 @@ from .output.records import Records
 from .part import material as materials
 from .part import shape
 from .part.scan import ScanPath
-from .program import stretch
+from .program import stretch, stretches
 from .site import Site
 from .thermal.explicit import Explicit
 from .thermal.multirate import Multirate
@@ -36,7 +36,7 @@ class Build:
     """One build: `site` is its state, (`number`, `index`) its place in the program.
 
     job       what is computed; `resolved` is the same with single layers where it groups them
-    number    of the stretch (layer, or final cooling), from 0
+    number    of the stretch (sweep over a layer, or final cooling), from 0
     index     steps of the stretch that are done
     effect    of a single scan, where a rule for grouped layers says so
     """
@@ -76,7 +76,8 @@ class Build:
 
         profiles, effects = None, self.effects
         if self.comm.rank == 0:
-            profiles = before_layer(self.job, self.material, layer + 1, effects)
+            single = layer * self.job.layers.group
+            profiles = before_layer(self.resolved, self.material, single + 1, effects)
         profiles = self.comm.bcast(profiles)
         self.site.build_up_to(layer, self.part, profiles)
 
@@ -105,27 +106,26 @@ class Build:
 
     def run_program(self) -> None:
         """All stretches from the one at hand."""
-        total = self.job.layers.stop - self.job.layers.start + 1
-        total += self.job.final_cooling.duration > 0
-        with Progress(
-            self.comm, self.job.layers.stop, float(total), float(self.number)
-        ) as progress:
+        total, done = float(stretches(self.job)), float(self.number)
+        with Progress(self.comm, self.job.layers.stop, total, done) as progress:
             self.progress = progress
             while self.stretch is not None:
                 self.enter()
                 self.run_stretch()
                 self.records.after_stretch()
-                layer = self.stretch.layer
+                done = self.stretch.layer if self.stretch.last else None
                 self.number, self.index = self.number + 1, 0
                 self.stretch = stretch(self.job, self.part, self.number)
-                self.records.between_stretches(layer)
+                self.records.between_stretches(done)
 
     def enter(self) -> None:
         """Prepares the mesh and the solvers of the stretch at hand."""
         self.drop_mesh()
-        if self.index == 0 and not self.stretch.final:
+        if self.index == 0 and self.stretch.first:
             with self.timers("growth"):
                 self.lay(self.stretch.layer)
+        elif self.index == 0 and not self.stretch.final:
+            self.redeal()
         self.records.new_mesh()
         self.records.layer_begun()
 
@@ -163,8 +163,7 @@ class Build:
         if self.rule:
             self.drop_solvers()
             with self.timers("phase"):
-                duration = self.stretch.laser * self.clock.base
-                self.rule.end(self.stretch.layer, duration, self.effect.depth)
+                self.rule.end(self.stretch, self.clock.base, self.effect.depth)
 
     def drop_mesh(self) -> None:
         """Forgets what belongs to one stretch on one mesh."""
@@ -320,7 +319,7 @@ class Build:
 
     def progress_report(self) -> None:
         """Shows how far the run is."""
-        done = self.number + self.index / len(self.stretch.steps)
+        done = self.number + self.index / max(len(self.stretch.steps), 1)
         self.progress.update(self.stretch.layer, self.clock.time, done, self.rate())
 
     def describe(self) -> tuple[dict, dict]:

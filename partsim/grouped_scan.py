@@ -1,16 +1,16 @@
 """What the beam does to a layer that stands for several, given by rule.
 
-The beam of n grouped layers is n^2 times as slow, in cells n times as large. It heats some of them
-to ten thousand kelvin, may leave others of the layer solid, and its isotherms reach n times as
-deep: what follows from such temperatures is not what n single scans do. Therefore
+The beam over n grouped layers is n times as slow, on lines n times as far apart, in cells n times
+as large. It heats some of them to thousands of kelvin and leaves others of the layer solid: what
+follows from such temperatures is not what the scan of a single layer does. Therefore
 
 - the part's cells of a layer are dense once it is laid;
 - the share of the power that radiation and evaporation take, measured with the beam resolved, does
   not arrive; the surface only radiates, and what is hotter than the solidus as if it had that
   temperature, for what melt loses is in the share;
-- the phases wait while the beam is on. Then they pass the time of the scan at the mean temperature
-  of each node, which is that of n single scans; and the part's nodes in the layer, and above the
-  depth to which a single scan leaves no alpha, become beta quenched to the temperature they have.
+- the phases wait while the beam is on. Then they pass the time of the sweep at the mean temperature
+  of each node, which is that of a single scan; and the part's nodes in the layer, and above the
+  depth to which the single scan leaves no alpha, become beta quenched to the temperature they have.
 """
 
 from math import fsum
@@ -19,28 +19,12 @@ import numpy as np
 
 from .estimate.patch import Effect, Effects
 from .fields import HISTORY_FIELDS
-from .job import Job
 from .mesh.nodes import key_point
 from .part.section import covered
-from .part.shape import Shape, load
-from .part.strategy import layer_paths
+from .part.shape import Shape
 from .phase.integrate import initial
+from .program import Stretch
 from .site import Site
-
-
-def energy_share(single: Job, group: Job) -> float:
-    """Energy of the first group's paths over that of the single layers that it stands for.
-
-    Not 1 where the part is so narrow that its lines do not come out in whole groups.
-    """
-    n, first = single.layers.group, group.layers.start
-
-    def energy(job: Job, layers: range) -> float:
-        shape = load(job)
-        return fsum(path.energy() for layer in layers for path in layer_paths(job, shape, layer))
-
-    singles = range((first - 1) * n + 1, first * n + 1)
-    return energy(group, range(first, first + 1)) / energy(single, singles)
 
 
 class GroupedScan:
@@ -70,17 +54,20 @@ class GroupedScan:
         """Remembers the temperature of the last `duration` s of the scan."""
         self.site.state["scan_sum"] += duration * self.site.state["temperature"]
 
-    def end(self, layer: int, duration: float, depth: float) -> None:
-        """The phases pass the scan, which took `duration` s and leaves no alpha above a depth (m).
+    def end(self, stretch: Stretch, base: float, depth: float) -> None:
+        """The phases pass a scan in steps of `base` s, which leaves no alpha above a depth (m).
 
         The part's nodes in the layer, and above the depth, are beta quenched to their temperature.
         """
         site, mesh = self.site, self.site.mesh
+        duration = stretch.laser * base
         mean = site.state["scan_sum"] / duration
         site.phases.step(site.job.phase.cooling_scheme, mean, mean, duration)
         site.phases.catch_up(mean)
         site.state["scan_sum"][:] = 0.0
-        nodes = mesh.largest(touched(self.cells(layer, depth), mesh.lattice.block)) > 0
+        depth += site.job.layers.thickness * stretch.sweep.missing
+        cells = self.cells(stretch.layer, depth)
+        nodes = mesh.largest(touched(cells, mesh.lattice.block)) > 0
         fresh = initial("powder", site.state["temperature"][nodes], site.phase_law)
         for name, values in zip(HISTORY_FIELDS, fresh, strict=True):
             site.state[name][nodes] = values

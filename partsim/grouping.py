@@ -1,10 +1,10 @@
 """Several layers built as one: a whole part at a fraction of the cost, its scan layer-averaged.
 
-Of n grouped layers the beam walks one, in the time of all: the layer is n times as thick, lines lie
-n times as far apart, the beam is n^2 times as slow and the pause n times as long, so that power,
-energy per volume and duration stay. Contours keep their lines and are walked n times as slowly.
-Cells n times as large are 1/n^3 of the number. What the beam
-itself does to a layer is then given by rule, see grouped_scan.py.
+A layer that stands for n is n times as thick and is laid at once. The beams go over it n times,
+with the pattern and the pause of each single layer in turn, but along every n-th line only and n
+times as slowly: power, energy, duration and the rhythm of heating and cooling stay. Of contours
+they take an n-th part. Cells n times as large are 1/n^3 of the number. What the beam itself does to
+a layer is then given by rule, see grouped_scan.py.
 """
 
 from math import ceil
@@ -26,18 +26,16 @@ def grouped(job: Job) -> Job:
         "layers": {
             "thickness": n * layers.thickness,
             "count": layers.count // n,
-            "dwell": n * layers.dwell,
             "start": (layers.start - 1) // n + 1,
             "stop": layers.stop // n,
         },
         "scan": {
-            "hatch": n * scan.hatch,
-            "turn_time": n**2 * scan.turn_time,
-            "hop_time": n**2 * scan.hop_time,
+            "turn_time": n * scan.turn_time,
+            "hop_time": n * scan.hop_time,
             "contour": scan.contour
             and scan.contour.model_copy(update={"speed": scan.contour.speed / n}),
         },
-        "laser": {"speed": job.laser.speed / n**2},
+        "laser": {"speed": job.laser.speed / n},
         "mesh": {"cell": n * job.mesh.cell},
         "losses": {"evaporation": False},
         "output": {

@@ -6,7 +6,6 @@ from pathlib import Path
 from . import parallel
 from .build import Build
 from .errors import UserError
-from .grouped_scan import energy_share
 from .job import Job, parse
 from .jobcheck import check
 from .output.checkpoint import latest, load_header
@@ -14,8 +13,6 @@ from .part import material as materials
 from .part import shape
 from .part.strategy import check_layers
 from .schema import read_text
-
-LARGEST_MISS = 0.02  # of the energy of single layers, by a group of them
 
 
 def run(job: Job, folder: Path) -> None:
@@ -34,11 +31,6 @@ def warnings(build: Build) -> Iterator[str]:
     if share > 0:
         yield (f"{100 * share:.2g} % of layer {layer} is narrower than mesh.cell = "
                f"{job.mesh.cell:g} m, a wall that the mesh does not resolve")
-    if job.layers.group > 1:
-        share = energy_share(job, build.job)
-        if abs(share - 1) > LARGEST_MISS:
-            yield (f"layers.group = {job.layers.group} brings {share:.3g} of the energy of the "
-                   f"single layers: lines {build.job.scan.hatch:g} m apart do not fill the part")
 
 
 def resume(source: Path, folder: Path | None = None) -> None:

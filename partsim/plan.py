@@ -19,6 +19,7 @@ from partsim.part import material as materials
 from partsim.part import shape
 from partsim.part.material import Material
 from partsim.part.scanfile import line_spacing
+from partsim.part.strategy import Sweep
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
@@ -78,14 +79,14 @@ def plan(job: Job) -> dict[str, Any]:
     """
     material = materials.load(job.material, job.path.parent)
     effects = measured_effects(job, material)
+    expected = estimate(job, material, effects)
     job = grouped(job)
     meshes = layer_meshes(job)
     speeds = measured_speeds(job, material)
-    expected = estimate(job, material, effects)
-    part = shape.load(job)
-    stretches = [layer_stretch(job, part, layer) for layer in meshes["layer"].tolist()]
     costs = [Costs(speeds, updates_per_step(job, material, each)) for each in meshes["shares"]]
-    works = [work_of(stretch, job, material, each) for stretch, each in zip(stretches, costs)]
+    works = [
+        layer_work(layer, job, material, each) for layer, each in zip(meshes["layer"], costs)
+    ]
     final = work_of(final_stretch(job), job, material, costs[-1])
     told = {
         "job": str(job.path),
@@ -142,9 +143,9 @@ def layer_rows(
     job: Job, meshes: dict[str, np.ndarray], works: list[Work], expected: Estimate
 ) -> list[dict[str, Any]]:
     """Mesh, steps, lost share and temperature at the end of the cool-down of every layer."""
-    lost, residual = (
-        values[job.layers.start - 1:] for values in (expected.lost_share, expected.residual)
-    )
+    group = job.layers.group
+    ends = slice(job.layers.start * group - 1, None, group)
+    lost, residual = (values[ends] for values in (expected.lost_share, expected.residual))
     return [
         {name: int(meshes[name][i]) for name in ("layer", "blocks", "cells", "nodes")}
         | {"laser_steps": work.laser, "cooling_steps": work.cooling,
@@ -159,6 +160,15 @@ def height_rows(expected: Estimate) -> list[dict[str, float]]:
     names = "height_millimetres", "alpha_stable", "martensite"
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def layer_work(layer: int, job: Job, material: Material, costs: Costs) -> Work:
+    """Steps and cost of all sweeps over a layer."""
+    part, count = shape.load(job), job.layers.group
+    sweeps = (layer_stretch(job, part, int(layer), Sweep(k, count)) for k in range(count))
+    works = [work_of(stretch, job, material, costs) for stretch in sweeps]
+    *sums, near = (np.sum(values, axis=0).tolist() for values in zip(*works, strict=True))
+    return Work(*sums, near)
 
 
 def work_of(stretch: Stretch, job: Job, material: Material, costs: Costs) -> Work:

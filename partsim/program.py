@@ -6,14 +6,15 @@ from .clock import cooling_steps, ticks_of
 from .job import Job
 from .part.scan import ScanPath
 from .part.shape import Shape
-from .part.strategy import layer_paths
+from .part.strategy import WHOLE, Sweep, layer_paths
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A layer, or the final cooling.
+    """A sweep over a layer with the cool-down that follows, or the final cooling.
 
     layer  number of the layer that is on top
+    sweep  which over it; None in the final cooling
     paths  of the beams, none in the final cooling
     laser  base steps until all beams are off, the first of `steps`
     hold   base steps of the cool-down, which follow
@@ -22,6 +23,7 @@ class Stretch:
     """
 
     layer: int
+    sweep: Sweep | None
     paths: tuple[ScanPath, ...]
     laser: int
     hold: int
@@ -37,13 +39,28 @@ class Stretch:
     @property
     def final(self) -> bool:
         """Whether this is the final cooling."""
-        return not self.paths
+        return self.sweep is None
+
+    @property
+    def first(self) -> bool:
+        """Whether its layer is laid before it."""
+        return self.sweep is not None and self.sweep.number == 0
+
+    @property
+    def last(self) -> bool:
+        """Whether its layer is done with it, or the final cooling."""
+        return self.sweep is None or self.sweep.number == self.sweep.count - 1
+
+    @property
+    def middle(self) -> bool:
+        """Whether it is in the middle of its layer's sweeps."""
+        return self.sweep is not None and self.sweep.number == self.sweep.count // 2
 
 
-def layer_stretch(job: Job, shape: Shape, layer: int) -> Stretch:
-    """The scan and the cool-down of a layer."""
-    paths, base = layer_paths(job, shape, layer), job.time.step
-    laser = max(ticks_of(path.duration, base) for path in paths)
+def layer_stretch(job: Job, shape: Shape, layer: int, sweep: Sweep = WHOLE) -> Stretch:
+    """A sweep over a layer and the cool-down after it."""
+    paths, base = layer_paths(job, shape, layer, sweep), job.time.step
+    laser = max((ticks_of(path.duration, base) for path in paths), default=0)
     dwell = ticks_of(job.layers.dwell, base)
     hold = min(job.time.hold_steps, dwell)
     cooling = cooling_steps(
@@ -53,7 +70,7 @@ def layer_stretch(job: Job, shape: Shape, layer: int) -> Stretch:
         max(int(job.time.largest_step / base), 1),
     )
     steps = [1] * laser + cooling
-    return Stretch(layer, paths, laser, hold, steps, job.layers.temperature)
+    return Stretch(layer, sweep, paths, laser, hold, steps, job.layers.temperature)
 
 
 def final_stretch(job: Job) -> Stretch:
@@ -65,14 +82,21 @@ def final_stretch(job: Job) -> Stretch:
         job.time.steps_per_doubling,
         max(int(final.largest_step / base), 1),
     )
-    return Stretch(job.layers.stop, (), 0, 0, steps, final.plate_temperature)
+    return Stretch(job.layers.stop, None, (), 0, 0, steps, final.plate_temperature)
+
+
+def stretches(job: Job) -> int:
+    """How many there are in a build."""
+    layers = job.layers
+    return (layers.stop - layers.start + 1) * layers.group + (job.final_cooling.duration > 0)
 
 
 def stretch(job: Job, shape: Shape, number: int) -> Stretch | None:
     """Stretch number 0, 1, ... of the build; None after the last one."""
-    layer = job.layers.start + number
-    if layer <= job.layers.stop:
-        return layer_stretch(job, shape, layer)
-    if layer == job.layers.stop + 1 and job.final_cooling.duration > 0:
+    if number >= stretches(job):
+        return None
+    above, sweep = divmod(number, job.layers.group)
+    layer = job.layers.start + above
+    if layer > job.layers.stop:
         return final_stretch(job)
-    return None
+    return layer_stretch(job, shape, layer, Sweep(sweep, job.layers.group))

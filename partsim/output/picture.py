@@ -1,7 +1,7 @@
 """PNGs of a run, drawn from its snapshots without a screen.
 
     temperature   in mid-scan and at the end, with the borders of the melt pool
-    phases        stable alpha, martensite and beta of the dense material
+    phases        stable alpha, martensite and beta of the dense material, at the same times
     consolidated  powder and dense metal
     mesh          levels and edges of the cells
 """
@@ -34,9 +34,9 @@ STYLE = {
 def render(run: Path, out: Path) -> list[Path]:
     """Draws a run's snapshots into `out` and returns the files written.
 
-    Temperature is drawn for every snapshot taken with the laser on and for the last one, all else
-    for the last one. Raises UserError if the folder `run` holds no snapshots or `out` cannot be
-    written.
+    Temperature and phases are drawn for every snapshot taken with the laser on and for the last
+    one, all else for the last one. Raises UserError if the folder `run` holds no snapshots or `out`
+    cannot be written.
     """
     files = snapshots(Path(run))
     out = Path(out)
@@ -63,8 +63,8 @@ def _render_one(file: Path, out: Path, last: bool) -> list[Path]:
         drawings = {}
         if last or snapshot.header.get("scanning"):
             drawings["temperature"] = temperature_figure
-        if last and set(PHASES) <= snapshot.node_fields:
-            drawings["phases"] = phase_figure
+            if set(PHASES) <= snapshot.node_fields:
+                drawings["phases"] = phase_figure
         if last:
             drawings.update(consolidated=consolidated_figure, mesh=mesh_figure)
         for name, draw in drawings.items():

@@ -202,7 +202,7 @@ class Records:
                 self.store_window()
         self.await_beam()
         middle = build.stretch.laser // 2
-        if before < middle <= build.index and not build.stretch.final:
+        if before < middle <= build.index and build.stretch.middle:
             if build.stretch.layer in self.output.mid_scan:
                 self.fields("scan")
         if build.index == len(build.stretch.steps):
@@ -227,18 +227,22 @@ class Records:
         return self.comm.bcast(perf_counter() - self.saved > 60 * allowed)
 
     def after_stretch(self) -> None:
-        """What is due when a layer has cooled."""
+        """What is due when a layer, or a sweep over it, has cooled."""
         layer = self.build.stretch.layer
         self.row()
         self.store_window()
         self.events.write("layer ended", **self.layer_told())
-        if self.output.every_layers and layer % self.output.every_layers == 0:
+        every = self.output.every_layers
+        if every and self.build.stretch.last and layer % every == 0:
             self.fields("cooled")
 
-    def between_stretches(self, layer: int) -> None:
-        """The checkpoint that is due when the build stands before what follows `layer`."""
+    def between_stretches(self, done: int | None) -> None:
+        """The checkpoint that is due when the build stands before a stretch.
+
+        done  the layer that has ended, None between two sweeps
+        """
         every = self.output.checkpoint_layers
-        if every and layer % every == 0:
+        if every and done and done % every == 0:
             self.checkpoint("layer")
         if self.build.stretch is not None:
             self.watch("layer")
@@ -246,20 +250,26 @@ class Records:
             self.checkpoint("layer")
 
     def layer_begun(self) -> None:
-        """The event of a layer, or of the final cooling, whose mesh stands."""
+        """The event of a layer, of a sweep over it or of the final cooling, whose mesh stands."""
         build = self.build
         if build.index == 0:
-            told = {"layer": build.stretch.layer, "final": build.stretch.final}
-            told |= {"time": build.clock.time, "steps": len(build.stretch.steps)}
+            told = {"steps": len(build.stretch.steps), "time": build.clock.time}
             self.await_beam()
-            self.events.write("layer begun", **told, nodes=build.site.mesh.total_nodes)
+            told["nodes"] = build.site.mesh.total_nodes
+            self.events.write("layer begun", **self.stretch_told(), **told)
+
+    def stretch_told(self) -> dict[str, object]:
+        """Which stretch is at hand."""
+        stretch = self.build.stretch
+        several = stretch.sweep is not None and stretch.sweep.count > 1
+        sweep = {"sweep": stretch.sweep.number} if several else {}
+        return {"layer": stretch.layer, **sweep, "final": stretch.final}
 
     def layer_told(self) -> dict[str, object]:
         """What the log says of a layer that has cooled; collective."""
         build = self.build
         return {
-            "layer": build.stretch.layer,
-            "final": build.stretch.final,
+            **self.stretch_told(),
             "time": build.clock.time,
             "steps": build.index,
             "nodes": build.site.mesh.total_nodes,

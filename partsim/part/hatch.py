@@ -40,7 +40,10 @@ def line_frame(scan: Scan, layer: int, turned: float = 0.0) -> tuple[np.ndarray,
 
 
 def serpentine(
-    region: shapely.Geometry, frame: tuple[np.ndarray, np.ndarray], hatch: float
+    region: shapely.Geometry,
+    frame: tuple[np.ndarray, np.ndarray],
+    hatch: float,
+    taken: slice = slice(None),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Begin and end (n, 2, 2) in m of the pieces of hatch lines in a region, to and fro.
 
@@ -49,13 +52,14 @@ def serpentine(
     whether a piece follows another one on the same line.
 
     frame  direction of the first line, direction of the hatching
+    taken  which of the lines there are
     """
     along, across = frame
     corners = shapely.get_coordinates(region)
     side, reach = corners @ across, corners @ along
     width = float(np.ptp(side))
     count = max(1, math.floor(width / hatch + 0.5 + ANGLE_ROUND_OFF))
-    level = side.min() + width * (np.arange(count) + 0.5) / count
+    level = side.min() + width * (np.arange(count)[taken] + 0.5) / count
     span = reach.min() - hatch, reach.max() + hatch
     chords = np.stack([level[:, None] * across + end * along for end in span], axis=1)
     found = intervals(region, shapely.linestrings(chords), along)

@@ -1,5 +1,7 @@
 """Grouped layers: energy and time stay, and the rule does what the beam would have done."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,9 @@ from partsim.errors import UserError
 from partsim.estimate.patch import Effect, Effects
 from partsim.grouped_scan import touched
 from partsim.grouping import grouped
-from partsim.launch import warnings
 from partsim.output.checkpoint import load_header, load_rows
 from partsim.part import shape
-from partsim.part.strategy import layer_paths
+from partsim.part.strategy import Sweep, layer_paths
 from partsim.phase.integrate import PhaseFields, make_phase_step
 from partsim.site import Site
 from partsim.thermal.losses import loss
@@ -50,14 +51,62 @@ def test_energy_and_time_of_the_scan_stay(n, contour):
     assert job.layers.count == 12
     single = job.model_copy(update={"layers": job.layers.model_copy(update={"group": 1})})
     sums = []
-    for one, count in ((single, 12), (grouped(job), 12 // n)):
-        paths = [layer_paths(one, shape.load(one), layer)[0] for layer in range(1, count + 1)]
-        pauses = one.scan.turn_time * count
+    for one, count, sweeps in ((single, 12, 1), (grouped(job), 12 // n, n)):
+        paths = all_paths(one, count, sweeps)
+        pauses = one.scan.turn_time * count * sweeps
         sums.append([sum(path.energy() for path in paths),
                      sum(path.duration for path in paths) + pauses,
-                     one.layers.dwell * count, one.layers.thickness * count])
+                     one.layers.dwell * count * sweeps, one.layers.thickness * count])
     np.testing.assert_allclose(sums[1], sums[0], rtol=1e-9)
     assert grouped(job).mesh.cell == n * single.mesh.cell
+
+
+def all_paths(job, layers, sweeps):
+    """The paths of all sweeps over the lowest layers."""
+    part, turns = shape.load(job), [Sweep(number, sweeps) for number in range(sweeps)]
+    return [path for layer in range(1, layers + 1) for turn in turns
+            for path in layer_paths(job, part, layer, turn)]
+
+
+@pytest.mark.parametrize("n, hatch", [(2, "0.27 mm"), (3, "0.2 mm"), (4, "0.27 mm")])
+def test_energy_stays_over_n_groups_where_lines_do_not_fill_them(n, hatch):
+    """0.8 mm take three or four lines; of three there is none in every fourth sweep."""
+    job = build_job(GROUPED, {"layers.group": n, "scan.hatch": hatch, "layers.thickness": "5 um",
+                              "layers.count": 120, "layers.stop": n * n, "mesh.cell": "5 um"})
+    single = sum(path.energy() for path in all_paths(job, n * n, 1))
+    paths = all_paths(grouped(job), n, n)
+    assert sum(path.energy() for path in paths) == pytest.approx(single)
+    assert len(paths) == (12 if n == 4 else n * n)
+
+
+def test_sweeps_share_the_contour():
+    """Three go around 0.8 x 0.8 mm, each along a third of the way, one third after the other."""
+    job = build_job(GROUPED, {"scan.contour.power": 80, "scan.contour.offset": 0,
+                              "layers.group": 3, "layers.stop": 3})
+    group = grouped(job)
+    rings = []
+    for number in (2, 0, 1):
+        (path,) = layer_paths(group, shape.load(group), 1, Sweep(number, 3))
+        lit = np.flatnonzero(path.power == 80)
+        begin, end = path.ends[lit], path.ends[lit + 1]
+        assert np.linalg.norm(end - begin, axis=1).sum() == pytest.approx(3.2e-3 / 3)
+        rings.append((begin[0], end[-1]))
+    for (_, end), (begin, _) in zip(rings, rings[1:] + rings[:1], strict=True):
+        np.testing.assert_allclose(end, begin, atol=1e-12)
+
+
+def test_sweeps_take_the_lines_of_single_layers_in_their_places():
+    """Two directions in turn; the lines of a sweep lie where those of the single layer do."""
+    job = build_job(GROUPED, {"scan.direction": ["0 deg", "90 deg"], "scan.hatch": "0.1 mm"})
+    group, part = grouped(job), shape.load(job)
+    for layer, number in ((1, 0), (1, 1), (2, 0), (2, 1)):
+        (path,) = layer_paths(group, shape.load(group), layer, Sweep(number, 2))
+        (single,) = layer_paths(job, part, 2 * layer - 1 + number)
+        across = 1 - number
+        there = path.ends[::2, across]
+        np.testing.assert_allclose(there, single.ends[::2, across][(number + layer) % 2 :: 2])
+        turned = np.sign(np.diff(path.ends[:, 1 - across])[::2])
+        assert (turned[1:] == -turned[:-1]).all()  # to and fro, as neighbours of a single layer
 
 
 def test_single_layers_are_left_alone():
@@ -99,6 +148,12 @@ def laid(comm, shared_tmp, known_effects):
     return build
 
 
+def end(build, number, duration, depth):
+    """Ends sweep `number` of the two over a build's first layer after a time."""
+    stretch = replace(build.stretch, sweep=Sweep(number, 2), laser=1)
+    build.rule.end(stretch, duration, depth)
+
+
 def test_layer_is_dense_and_keeps_its_energy(laid):
     """Cells of 0.1 mm: the part's 8 x 8 cells of the first layer, none of its powder."""
     site, lattice = laid.site, laid.site.lattice
@@ -122,8 +177,7 @@ def test_melt_of_grouped_layers_alone_radiates_as_at_the_solidus(laid):
 
 
 def test_scan_ends_in_quenched_beta(laid):
-    laid.rule.follow(1e-3)
-    laid.rule.end(1, 1e-3, 0.0)
+    end(laid, 1, 1e-3, 0.0)
     site = laid.site
     key = site.view().node_positions().reshape(site.mesh.n_blocks, -1, 3)
     alpha = site.mesh.to_blocks(site.state["alpha_stable"])
@@ -133,10 +187,11 @@ def test_scan_ends_in_quenched_beta(laid):
     laid.drop_solvers()
 
 
-def test_scan_leaves_no_alpha_above_its_depth(laid):
-    """Of the plate below, a layer of cells whose middles are above 0.16 mm."""
-    laid.rule.follow(1e-3)
-    laid.rule.end(1, 1e-3, 1.6e-4)
+@pytest.mark.parametrize("number, depth", [(1, 1.6e-4), (0, 1.1e-4)])
+def test_scan_leaves_no_alpha_above_its_depth(laid, number, depth):
+    """Of the plate below, a layer of cells whose middles are above 0.16 mm; the first sweep stands
+    for a layer whose top is 50 um lower."""
+    end(laid, number, 1e-3, depth)
     place = laid.site.view().node_positions().reshape(laid.site.mesh.n_blocks, -1, 3)
     alpha = laid.site.mesh.to_blocks(laid.site.state["alpha_stable"])
     inside = ((place[..., :2] >= -1e-9) & (place[..., :2] <= 8e-4 + 1e-9)).all(axis=-1)
@@ -153,7 +208,7 @@ def test_phases_pass_the_scan_at_the_mean_temperature(laid):
     for temperature in (1150.0, 1250.0):
         site.state["temperature"][:] = temperature
         laid.rule.follow(1.0)
-    laid.rule.end(1, 2.0, 0.0)
+    end(laid, 1, 2.0, 0.0)
     alone = PhaseFields(np.array([0.5]), np.zeros(1), np.zeros(1))
     mean = np.array([1200.0])
     step = make_phase_step("crank-nicolson", site.phase_law, laid.job.phase.largest_substep)
@@ -170,9 +225,9 @@ def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
     build = run_build(comm, job, shared_tmp / "whole")
     energy = build.energy()
     assert abs(energy["closing_error"]) < 1e-11
-    path = layer_paths(build.job, build.part, 1)[0]
+    path = layer_paths(job, build.part, 1)[0]
     lost = build.effect.lost_share
-    assert energy["laser"] == pytest.approx((1.7 - lost) * path.energy())
+    assert energy["laser"] == pytest.approx(2 * (1.7 - lost) * path.energy())
     assert 0.3 < lost < 0.7  # the second layer is laid on hotter metal
     first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
     again = resume_build(comm, first, shared_tmp / "again")
@@ -181,21 +236,13 @@ def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
 
 def test_restart_in_the_middle_of_a_scan_is_exact(comm, shared_tmp, known_effects):
     job = build_job(GROUPED, {"output.checkpoint_layers": 0}, probes=())
-    with checkpoints_at({(1, index) for index in range(1, 60)}):
+    with checkpoints_at({(3, index) for index in range(1, 41)}):
         build = run_build(comm, job, shared_tmp / "whole")
     comm.Barrier()
     first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
     header, _ = load_header(first)
     nodes, _ = load_rows(first, np.arange(len(build.site.mesh.leaves)))
-    assert (header["number"], header["index"] > 0) == (1, True)
+    assert (header["number"], header["index"] > 0) == (3, True)
     assert nodes["scan_sum"].max() > 0  # the scan has begun
     again = resume_build(comm, first, shared_tmp / "again")
     assert_same_bits(stored(again), stored(build))
-
-
-@pytest.mark.parametrize("hatch, told", [("0.1 mm", ""), ("0.27 mm", "brings 0.667 of the energy")])
-def test_groups_whose_lines_do_not_fill_the_part_are_told(comm, shared_tmp, hatch, told):
-    """0.8 mm take 8 lines and 4 of two layers, or 3 lines and 1 in place of 1.5."""
-    job = build_job(GROUPED, {"scan.hatch": hatch})
-    found = list(warnings(Build(job, comm, shared_tmp)))
-    assert len(found) == bool(told) and all(told in line for line in found)

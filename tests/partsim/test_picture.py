@@ -119,8 +119,8 @@ def test_run_becomes_pictures(comm, tmp_path):
         append_series(comm, tmp_path / "cube.hdf.series", file, float(number))
     written = render(tmp_path, tmp_path / "png")
     assert [path.name for path in written] == [
-        "temperature_cube_0.png", "temperature_cube_2.png", "phases_cube_2.png",
-        "consolidated_cube_2.png", "mesh_cube_2.png",
+        "temperature_cube_0.png", "phases_cube_0.png", "temperature_cube_2.png",
+        "phases_cube_2.png", "consolidated_cube_2.png", "mesh_cube_2.png",
     ]
     for path in written:
         picture = imread(path)
