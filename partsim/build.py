@@ -106,8 +106,8 @@ class Build:
 
     def run_program(self) -> None:
         """All stretches from the one at hand."""
-        total, done = float(stretches(self.job)), float(self.number)
-        with Progress(self.comm, self.job.layers.stop, total, done) as progress:
+        total, before = float(stretches(self.job)), float(self.number)
+        with Progress(self.comm, self.job.layers.stop, total, before) as progress:
             self.progress = progress
             while self.stretch is not None:
                 self.enter()

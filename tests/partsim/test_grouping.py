@@ -14,6 +14,7 @@ from partsim.output.checkpoint import load_header, load_rows
 from partsim.part import shape
 from partsim.part.strategy import Sweep, layer_paths
 from partsim.phase.integrate import PhaseFields, make_phase_step
+from partsim.program import stretch
 from partsim.site import Site
 from partsim.thermal.losses import loss
 from tests.build_job import (
@@ -232,6 +233,19 @@ def test_energy_closes_and_restart_is_exact(comm, shared_tmp, known_effects):
     first = min((shared_tmp / "whole").glob("*.checkpoint.h5"))
     again = resume_build(comm, first, shared_tmp / "again")
     assert_same_bits(stored(again), stored(build))
+
+
+def test_sweep_without_a_line_is_a_pause(comm, shared_tmp, known_effects):
+    """One line to a layer that stands for two: one sweep scans it, the other only cools."""
+    job = build_job(GROUPED, {"scan.hatch": "0.8 mm", "layers.stop": 2}, probes=())
+    build = run_build(comm, job, shared_tmp / "run")
+    (path,) = layer_paths(job, build.part, 1)
+    dark, lit = (stretch(build.job, build.part, number) for number in (0, 1))
+    assert (dark.laser, len(dark.paths), len(lit.paths)) == (0, 0, 1)
+    energy = build.energy()
+    assert energy["laser"] == pytest.approx(2 * (1 - build.effect.lost_share) * path.energy())
+    assert abs(energy["closing_error"]) < 1e-11
+    assert build.steps["laser"] == lit.laser and build.clock.ticks == sum(dark.steps + lit.steps)
 
 
 def test_restart_in_the_middle_of_a_scan_is_exact(comm, shared_tmp, known_effects):
