@@ -23,6 +23,13 @@ def condition_text(condition: np.ndarray) -> str:
     return ", ".join(known) or "unknown"
 
 
+def row_title(condition: np.ndarray, domain: str) -> str:
+    """Of a row of crops; samples that were drawn for no condition have none, it is not unknown."""
+    if domain == "sampled" and np.isnan(condition).all():
+        return "unconditioned"
+    return condition_text(condition)
+
+
 def named(condition: np.ndarray) -> dict[str, float | None]:
     """A condition (3,) by the names of its parts, None where unknown."""
     known = [None if np.isnan(x) else float(x) for x in condition]
@@ -100,7 +107,8 @@ def draw_sheet(crops: CropSet, path: Path) -> None:
             place.imshow(image, interpolation="nearest")
         for place in row:
             place.set_axis_off()
-        row[0].set_title(condition_text(conditions[number]), fontsize=8, loc="left")
+        title = row_title(conditions[number], str(crops.columns["domain"][members[0]]))
+        row[0].set_title(title, fontsize=8, loc="left")
     edge = crops.size * crops.pixel_size * MICRO
     figure.supxlabel(f"{crops.section} sections, {edge:.0f} um wide", fontsize=8)
     with matplotlib.rc_context({"savefig.dpi": 120}):

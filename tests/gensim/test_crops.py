@@ -12,7 +12,7 @@ from gensim.command import execute
 from gensim.data.augment import Augmentation, exchanged, resized
 from gensim.data.crops import CropFile
 from gensim.data.sets import CropSet, parts
-from gensim.data.sheet import count_grains, distinct_conditions
+from gensim.data.sheet import count_grains, distinct_conditions, row_title
 from gensim.evaluate import channel
 from partsim.crops import palette
 from partsim.crops.components import components
@@ -216,6 +216,13 @@ def test_equal_conditions_are_one_also_where_unknown():
     rows, which = distinct_conditions(np.array(given))
     np.testing.assert_array_equal(rows[which], given)
     assert len(rows) == 3
+
+
+def test_samples_without_conditions_are_unconditioned():
+    none, some = np.full(3, np.nan), np.array([150, 0.8, np.nan])
+    assert row_title(none, "sampled") == "unconditioned"
+    assert row_title(none, "measured") == "unknown"
+    assert row_title(some, "sampled") == "150 W, 0.8 m/s"
 
 
 def test_touching_grains_of_one_orientation_are_one():
