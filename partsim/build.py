@@ -125,7 +125,7 @@ class Build:
             with self.timers("growth"):
                 self.lay(self.stretch.layer)
         elif self.index == 0 and not self.stretch.final:
-            self.redeal()
+            self.redeal()  # the last part of the sweep before has other owners
         self.records.new_mesh()
         self.records.layer_begun()
 

@@ -166,14 +166,13 @@ def fields(
 def ring_vectors(
     job: Job, section: shapely.MultiPolygon, turn: tuple[int, Sweep]
 ) -> Iterator[Vectors]:
-    """The lines of each contour, from the outermost one inwards."""
+    """The lines of each contour, those that the sweep takes, from the outermost one inwards."""
     scan, contour, (layer, sweep) = job.scan, job.scan.contour, turn
     share = (sweep.first(layer) + np.array([0, 1])) / sweep.count
     for number in range(contour.count if contour else 0):
         for points in outlines(section, contour.offset + number * contour.distance):
-            if sweep.count > 1:
-                line = substring(shapely.linestrings(points), *share, normalized=True)
-                points = shapely.get_coordinates(line)
+            line = substring(shapely.linestrings(points), *share, normalized=True)
+            points = shapely.get_coordinates(line)
             ends = np.stack([points[:-1], points[1:]], axis=1)
             pause = np.zeros(len(ends))
             pause[0] = scan.hop_time / sweep.count
