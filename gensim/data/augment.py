@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gensim.data.crops import FEW
+from gensim.data.harmonics import mirrored
 from gensim.data.sets import CropSet
 
 
@@ -14,7 +15,7 @@ class Augmentation:
 
     mirror   cross-sections only, left to right. Both sides of a track are alike but for the order
              of the tracks, and the colour of an orientation stays: the colour key has the full
-             cubic symmetry. A longitudinal section has no such symmetry.
+             cubic symmetry. Orientations are mirrored. A longitudinal section has no such symmetry.
     colours  the colours are exchanged where none is preferred, see CropSet.exchangeable
     dropout  probability that all conditions are hidden, and once more that the initial
              temperature alone is
@@ -25,13 +26,13 @@ class Augmentation:
     dropout: float = 0.1
 
     def image(self, crops: CropSet, crop: int, chance: np.random.Generator) -> np.ndarray:
-        """(h, h, 3) uint8; the same numbers are drawn from `chance` whatever is switched on."""
+        """(h, h, channels) uint8; `chance` gives the same numbers whatever is switched on."""
         flip, order = chance.random() < 0.5, chance.permuted(np.arange(FEW))
         image = crops.images(np.array([crop]))[0]
         if self.colours and (found := crops.exchangeable(crop)) is not None:
             image = exchanged(image, *found, order)
         if self.mirror and flip and crops.section == "cross":
-            image = image[:, ::-1]
+            image = mirrored(image) if crops.drawn == "orientations" else image[:, ::-1]
         return image
 
     def conditions(self, known: np.ndarray, chance: np.random.Generator) -> np.ndarray:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from gensim.data import harmonics
 from partsim.crops.cropfile import FORMAT, SECTIONS
 from partsim.crops.ipf import ipf
 from partsim.crops.splits import SPLITS
@@ -142,15 +143,21 @@ class CropFile:
         """(m, 3) uint8, the colours of the orientations in an inverse pole figure of the build."""
         return ipf(self._read("orientations", ()))
 
-    def sha256(self) -> str:
-        """Of the whole file, as 64 hexadecimal digits."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    @cached_property
+    def harmonics(self) -> np.ndarray:
+        """(m, 9) uint8, the orientations as pixels of harmonics.py."""
+        return harmonics.pixels(harmonics.embedded(self._read("orientations", ())))
 
     def rows(self, name: str, which: np.ndarray) -> np.ndarray:
         """The maps `images` or `grains` of the rows `which`, in any order, doubles included."""
         unique, back = np.unique(which, return_inverse=True)
         return self._read(name, unique)[back]
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_in(path: Path) -> list[Path]:

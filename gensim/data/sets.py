@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from gensim.data import harmonics
 from gensim.data.crops import CONDITIONS, CropFile
 from partsim.crops import palette
 from partsim.errors import UserError
 
 LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
+Drawn = Literal["palette", "stored", "orientations"]
 
 
 class CropSet:
@@ -18,17 +21,19 @@ class CropSet:
 
     columns     name of the column -> (n,)
     validation  (case, run) that validate though their file has them train; run None: all of a case
-    recoloured  whether crops whose grains are known are drawn anew, see `numbers`
+    drawn       "stored": images are those of the files. "palette": crops whose grains are known
+                are drawn anew, see `numbers`. "orientations": as harmonics.py, nine channels
 
-    Raises UserError where the files do not fit together, or where one run of a case is in two
-    splits: neighbouring slices of one specimen are nearly equal, so that this is a leak.
+    Raises UserError where the files do not fit together, where orientations are not known that are
+    to be drawn, or where one run of a case is in two splits: neighbouring slices of one specimen
+    are nearly equal, so that this is a leak.
     """
 
     def __init__(
         self, paths: Iterable[Path], validation: Sequence[tuple[int, int | None]] = (),
-        recoloured: bool = False,
+        drawn: Drawn = "stored",
     ) -> None:
-        self.recoloured = recoloured
+        self.drawn = drawn
         self._numbers: dict[int, np.ndarray | None] = {}
         self.files = [CropFile(path) for path in paths]
         check_alike(self.files)
@@ -40,6 +45,8 @@ class CropSet:
         for case, run in validation:
             self._validate_with(case, run)
         self._check_leak()
+        if drawn == "orientations":
+            self._check_known()
 
     def _validate_with(self, case: int, run: int | None) -> None:
         """Takes a case, or one run of it, from training to validation."""
@@ -61,6 +68,12 @@ class CropSet:
                 raise UserError(f"run {run} of case {case} is in {known} and in {split}; a run"
                                 " must be in one split only")
 
+    def _check_known(self) -> None:
+        for file in self.files:
+            if (file.rows("grains", np.arange(file.count)) < 0).any():
+                raise UserError(f"{file.path} has pixels without an orientation: it cannot be drawn"
+                                " as orientations")
+
     def __len__(self) -> int:
         return int(self.starts[-1])
 
@@ -75,6 +88,11 @@ class CropSet:
         return self.files[0].size
 
     @property
+    def channels(self) -> int:
+        """Of its images."""
+        return harmonics.CHANNELS if self.drawn == "orientations" else 3
+
+    @property
     def pixel_size(self) -> float:
         """Edge of a pixel in m."""
         return self.files[0].pixel_size
@@ -85,9 +103,12 @@ class CropSet:
         return np.stack([self.columns[name].astype(float) for name in CONDITIONS], axis=1)
 
     def images(self, which: np.ndarray) -> np.ndarray:
-        """(k, h, h, 3) uint8, the crops `which` as they are, or drawn anew."""
+        """(k, h, h, channels) uint8, the crops `which` as they are, or drawn anew."""
+        if self.drawn == "orientations":
+            return np.stack([self._file(int(crop)).harmonics[self.grains(np.array([crop]))[0]]
+                             for crop in which])
         images = self._gathered("images", which, (self.size, self.size, 3), np.uint8)
-        if self.recoloured:
+        if self.drawn == "palette":
             for row, crop in enumerate(which):
                 if (numbers := self.numbers(int(crop))) is not None:
                     images[row] = palette.colours()[numbers]
@@ -110,10 +131,10 @@ class CropSet:
     def exchangeable(self, crop: int) -> tuple[np.ndarray, np.ndarray] | None:
         """(h, h) numbers of the colours of a crop, -1 for none, and (k, 3) uint8 these colours,
         where none is preferred: those of few orientations, or of `numbers`; None otherwise."""
-        if self.recoloured and (numbers := self.numbers(crop)) is not None:
+        if self.drawn == "palette" and (numbers := self.numbers(crop)) is not None:
             return numbers, palette.colours()
         few = self._file(crop).palette
-        if few is None:
+        if few is None or self.drawn == "orientations":
             return None
         grains = self.grains(np.array([crop]))[0]
         return np.where(grains >= 0, few.number[grains], -1), few.colours

@@ -30,7 +30,7 @@ class Domain:
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "Domain":
         """All crops of some files; UserError where these are wrong or do not fit together."""
-        crops = CropSet(paths, recoloured=True)
+        crops = CropSet(paths, drawn="palette")
         which = np.arange(len(crops))
         return cls(crops, which, *channel.read(crops.images(which)))
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gensim.data.crystals import mean_orientations, segmented
 from gensim.maps.ebsd import Map, read_map
 from gensim.maps.frame import upright
-from gensim.maps.grains import figures, filled, mean_orientations, segmented
+from gensim.maps.grains import figures, filled
 from gensim.maps.windows import SPLITS, Windows, raster, windows
 from partsim.crops.colours import draw
 from partsim.crops.cropfile import SECTIONS, Crops, write
@@ -44,10 +45,10 @@ def import_map(path: Path, choices: Choices) -> tuple[Crops, dict[str, Any]]:
     """The crops of a map, and what was seen on the way; UserError where an input is wrong."""
     _check(choices)
     stored = read_map(path, choices.quality)
-    raw = segmented(stored, stored.orientations, choices.tolerance)
+    raw = segmented(stored.orientations, stored.pairs, choices.tolerance)
     map_ = upright(stored, choices.build, choices.section)
     orientations = filled(map_)
-    labels = segmented(map_, orientations, choices.tolerance)
+    labels = segmented(orientations, map_.pairs, choices.tolerance)
     image = image_of(choices.image, map_.step)
     picture = raster(map_.points, labels, map_.step, image.side / image.sampled)
     found, cut = windows(picture, image, choices.spacing, choices.split)

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from gensim.data.crystals import mean_orientations, segmented
 from gensim.maps.ebsd import Map
 from gensim.maps.frame import FIRST, LAST
-from gensim.maps.grains import filled, mean_orientations, segmented
+from gensim.maps.grains import filled
 from partsim.crops.colours import draw
 from partsim.crops.components import boundaries, edges
 from partsim.crops.cropfile import Crops, join, read, write
@@ -66,7 +67,7 @@ def scanned(crops: Crops, scan: Scan) -> tuple[Crops, dict[str, Any]]:
         chance = np.random.default_rng([scan.seed, *_identity(crops, number)])
         map_ = _map_of(crops, number, scan, chance, pairs)
         orientations = filled(map_)
-        labels = segmented(map_, orientations, scan.tolerance)
+        labels = segmented(orientations, map_.pairs, scan.tolerance)
         grains.append(labels.reshape(crops.grains.shape[1:]) + sum(map(len, means)))
         means.append(mean_orientations(orientations, labels))
         lost += int((~map_.indexed).sum())

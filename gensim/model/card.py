@@ -15,9 +15,13 @@ INTRODUCTION = """\
 # Grain structure of melt tracks: a diffusion model
 
 UNet2DModel `{network}` of gensim, {count:,} parameters: {section} sections of melt tracks, {size}
-pixels or {width:.0f} um wide. `gensim sample` draws them, and so do the lines of plain diffusers in
-the README of partsim. What it was trained with (power, speed, initial temperature):
+pixels or {width:.0f} um wide. `gensim sample` draws them{also}.
+What it was trained with (power, speed, initial temperature):
 """
+ALSO = {
+    3: ", and so do the lines of plain\ndiffusers in the README of partsim",
+    9: ": orientations of crystals\nin nine channels, see gensim/data/harmonics.py",
+}
 
 
 class Stage(BaseModel):
@@ -54,8 +58,8 @@ class Card(BaseModel):
     network: str
     section: str
     pixel_size: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     embedding: Embedding
     dropout: bool
     trained: list[tuple[float | None, float | None, float | None]]
@@ -74,7 +78,8 @@ def in_words(card: Card, unet: torch.nn.Module) -> str:
     licence = [f"license: {card.licence.lower()}"] if card.licence else []
     head = ["---", "library_name: diffusers", *licence, "---", ""]
     told = INTRODUCTION.format(network=card.network, count=parameters(unet), section=card.section,
-                               size=size, width=size * card.pixel_size * 1e6)
+                               size=size, width=size * card.pixel_size * 1e6,
+                               also=ALSO[len(card.mean)])
     known = [f"- {condition_text(row)}" for row in card.hull]
     return "\n".join([*head, told, *known, *sum(map(stage_in_words, card.stages), [])]) + "\n"
 

@@ -40,17 +40,27 @@ class Model:
         return self.unet.config.sample_size
 
     @property
+    def channels(self) -> int:
+        """Of its images: 3 of colours, 9 of orientations."""
+        return self.unet.config.in_channels
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of x_0: channels, rows, columns."""
+        return self.channels, self.size, self.size
+
+    @property
     def width_um(self) -> float:
         """Edge of its images in um."""
         return self.size * self.card.pixel_size * 1e6
 
     def scaled(self, images: np.ndarray) -> torch.Tensor:
-        """x_0 (n, 3, size, size) float64 of images (n, h, h, 3) uint8."""
+        """x_0 (n, channels, size, size) float64 of images (n, h, h, channels) uint8."""
         small = resized(images, self.size) / 255
         return torch.from_numpy(((small - self.card.mean) / self.card.std).transpose(0, 3, 1, 2))
 
     def images(self, x: torch.Tensor) -> np.ndarray:
-        """(n, size, size, 3) uint8 of x_0: the nearest grey levels, cut at 0 and 255."""
+        """(n, size, size, channels) uint8 of x_0: the nearest grey levels, cut at 0 and 255."""
         colour = x.detach().cpu().double().numpy().transpose(0, 2, 3, 1)
         colour = (colour * self.card.std + self.card.mean) * 255
         return np.clip(np.rint(colour), 0, 255).astype(np.uint8)
@@ -130,5 +140,8 @@ def load(folder: Path) -> Model:
     width = unet.time_embedding.linear_2.out_features
     if unet.config.class_embed_type != "identity" or width != card.embedding.width:
         raise UserError(f"{folder}/unet takes no vector of {card.embedding.width} numbers: it is"
+                        f" not the network of {CARD}")
+    if unet.config.in_channels != len(card.mean):
+        raise UserError(f"{folder}/unet makes images of {unet.config.in_channels} channels: it is"
                         f" not the network of {CARD}")
     return Model(unet.float(), card)

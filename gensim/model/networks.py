@@ -39,12 +39,14 @@ class Network:
     head: int = 8
     paper: bool = False
 
-    def build(self) -> UNet2DModel:
-        """The network with random weights from torch's generator."""
+    def build(self, images: int = 3) -> UNet2DModel:
+        """The network for images of so many channels, random weights from torch's generator."""
         levels = range(len(self.channels))
         kinds = ["Attn" if level in self.attention else "" for level in levels]
         return UNet2DModel(
             sample_size=self.size,
+            in_channels=images,
+            out_channels=images,
             layers_per_block=self.layers,
             block_out_channels=self.channels,
             down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),

@@ -32,8 +32,8 @@ def predict(
         images = drawn(model, asked, ranks)
 
         def write() -> None:
-            write_samples(output / "samples.h5", model, asked, images)
-            each = images.reshape(len(places), asked.count, *images.shape[1:])
+            shown = write_samples(output / "samples.h5", model, asked, images)
+            each = shown.reshape(len(places), asked.count, *shown.shape[1:])
             draw(output / "part.png", arrivals, places, each)
             for number, (place, some) in enumerate(zip(places, each), 1):
                 write_slab(output / f"place_{number}.vtkhdf", some[0], model.card.pixel_size,

@@ -14,6 +14,7 @@ from gensim.model.hull import check_condition
 from gensim.model.networks import NETWORKS
 from gensim.ranks import Ranks
 from gensim.sample.samplers import SAMPLERS, denoised
+from gensim.sample.seen import seen
 from partsim.errors import UserError
 
 
@@ -49,7 +50,7 @@ class Order:
 
 
 def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
-    """(k count, size, size, 3) uint8 on every rank.
+    """(k count, size, size, channels) uint8 on every rank.
 
     The noise of an image is a function of (seed, number of the image): batches and ranks change an
     image by rounding only.
@@ -59,7 +60,7 @@ def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
     for first in range(mine.start, mine.stop, order.batch):
         numbers = range(first, min(first + order.batch, mine.stop))
         parts.append(some(model, order, numbers, ranks.device))
-    empty = np.empty((0, model.size, model.size, 3), np.uint8)
+    empty = np.empty((0, model.size, model.size, model.channels), np.uint8)
     return np.concatenate([empty, *(part for all_ in ranks.gathered(parts) for part in all_)])
 
 
@@ -73,19 +74,17 @@ def some(model: Model, order: Order, numbers: Sequence[int], device: torch.devic
 
 
 def noise_of(model: Model, seed: int, number: int) -> np.ndarray:
-    """x_T (3, size, size) float32 of an image."""
+    """x_T (channels, size, size) float32 of an image."""
     chance = generator(seed, number, Purpose.SAMPLE)
-    return chance.standard_normal((3, model.size, model.size), np.float32)
+    return chance.standard_normal(model.shape, np.float32)
 
 
-def write_samples(path: Path, model: Model, order: Order, images: np.ndarray) -> None:
-    """Writes a crops file: a case for each condition, grains and orientations not known."""
-    count, rows = len(images), order.rows
+def write_samples(path: Path, model: Model, order: Order, images: np.ndarray) -> np.ndarray:
+    """Writes a crops file, a case for each condition; the images in colours (k count, h, h, 3)."""
+    count, rows, found = len(images), order.rows, seen(images)
     unknown, card = np.full(count, np.nan), model.card
     data = {
-        "images": images,
-        "grains": np.full(images.shape[:3], -1, np.int32),
-        "orientations": np.empty((0, 4)),
+        **found._asdict(),
         "power": rows[:, 0],
         "speed": rows[:, 1],
         "initial_temperature": rows[:, 2],
@@ -101,3 +100,4 @@ def write_samples(path: Path, model: Model, order: Order, images: np.ndarray) ->
                   "steps": order.steps or SAMPLERS[order.sampler].steps,
                   "model": card.model_dump_json()}
     write_crops(path, data, attributes)
+    return found.images

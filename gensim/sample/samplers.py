@@ -39,8 +39,8 @@ SAMPLERS = {
 def denoised(
     model: Model, noise: torch.Tensor, conditions: np.ndarray, sampler: Sampler, steps: int
 ) -> torch.Tensor:
-    """x_0 (n, 3, size, size) from x_T = `noise` for conditions (n, 3)."""
-    clip = model.card.mean == (0.5,) * 3 and model.card.std == (0.5,) * 3
+    """x_0 (n, channels, size, size) from x_T = `noise` for conditions (n, 3)."""
+    clip = set(model.card.mean + model.card.std) == {0.5}
     scheduler = sampler.kind.from_config({**noise_schedule(clip).config, **sampler.changes})
     scheduler.set_timesteps(steps, device=noise.device)
     vector = model.embedded(conditions, noise)

@@ -1,6 +1,7 @@
 """Conducts a study: trains, samples and judges cell by cell, and goes on where it was stopped."""
 
 import json
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gensim.data.crops import files_in
+from gensim.data.crops import files_in, sha256
 from gensim.data.sets import CropSet
 from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
@@ -90,9 +91,7 @@ class Study:
     def check(self) -> None:
         """UserError where the crops cannot answer what the study asks, or the folder has the
         results of another one."""
-        if (self.folder / "plan.json").exists() and self.stored("plan") != self.asked:
-            raise UserError(f"{self.folder} has the results of another study, or of this one as it "
-                            "was before: choose another --output")
+        self.check_folder()
         for name, validating in (("simulation", []), ("experiment", self.validating)):
             crops = CropSet(self.files[name], validating)
             if not (crops.columns["split"] == "validation").any():
@@ -108,10 +107,30 @@ class Study:
                     f"from {least}, those of validation = {self.plan.validation}, to fewer than "
                     f"the {len(self.teaching)} that teach")
 
-    @property
+    def check_folder(self) -> None:
+        """UserError where the folder has results, but not of this plan with these files."""
+        if not (self.folder / "plan.json").exists():
+            return
+        before = self.stored("plan")
+        if before.get("plan") != self.asked["plan"]:
+            raise UserError(f"{self.folder} has the results of another study, or of this one as it "
+                            "was before: choose another --output")
+        files = self.asked["files"]
+        changed = sorted(name for name in {*files, *before["files"]}
+                         if files.get(name) != before["files"].get(name))
+        if changed:
+            raise UserError(f"{self.folder} has results made with other files: {changed[0]} was "
+                            f"changed, added or removed since ({len(changed)} such files): choose "
+                            "another --output")
+
+    @cached_property
     def asked(self) -> dict[str, Any]:
-        """The plan as JSON has it."""
-        return json.loads(self.plan.model_dump_json())
+        """The plan as JSON has it, and SHA-256 of the crops and of the weights that it names."""
+        files = [*self.files["simulation"], *self.files["experiment"]]
+        if self.plan.pretrained:
+            files += sorted(self.taught.glob("unet/*.safetensors"))
+        return {"plan": json.loads(self.plan.model_dump_json()),
+                "files": {os.path.relpath(path, self.base): sha256(path) for path in files}}
 
     def conduct(self) -> None:
         """All cells, then the report."""

@@ -23,10 +23,10 @@ GOLDEN = (5**0.5 - 1) / 2
 class Batch:
     """Images of this rank.
 
-    clean       (n, 3, size, size)  x_0
-    noise       (n, 3, size, size)  epsilon
-    times       (n,)                t
-    conditions  (n, 3)              NaN where hidden or unknown
+    clean       (n, channels, size, size)  x_0
+    noise       (n, channels, size, size)  epsilon
+    times       (n,)                       t
+    conditions  (n, 3)                     NaN where hidden or unknown
     """
 
     clean: torch.Tensor
@@ -77,7 +77,7 @@ class Feed:
         return self._batch(self.crops.images(crops), self.crops.conditions[crops], times, noise)
 
     def _noise(self, chance: np.random.Generator) -> np.ndarray:
-        return chance.standard_normal((3, self.model.size, self.model.size), np.float32)
+        return chance.standard_normal(self.model.shape, np.float32)
 
     def _batch(self, images: np.ndarray, conditions: np.ndarray, times: list, noise: list) -> Batch:
         return Batch(self.model.scaled(images), torch.from_numpy(np.stack(noise)),

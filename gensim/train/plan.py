@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gensim.data.sets import Drawn
 from partsim.errors import UserError
 
 PLAN = "plan.json"
@@ -23,9 +24,10 @@ class Settings(BaseModel):
     truth           weight of the true noise in distillation, 1 - truth that of the teacher's
     up_blocks       last up blocks that fine-tuning trains; None: as the paper, all for
                     cross-sections and two for longitudinal ones
-    drawn           in which colours the network sees crops whose grains are known: those of Xie et
-                    al., grains that touch always differing, so that grains can be read from
-                    samples; or as the files have them
+    drawn           how the network sees crops whose grains are known: in the colours of Xie et al.,
+                    grains that touch always differing, so that grains can be read from samples
+                    (palette); as the files have them (stored); as crystal orientations in nine
+                    channels (orientations), so that samples have them, too
     colours         of few orientations, or of `drawn`, are exchanged from image to image
     precision       bf16 makes matrix products in bfloat16, for GPUs: a CPU that has no such
                     instructions was 3.6 times slower with it than with float32
@@ -51,7 +53,7 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0)
     precision: Literal["float32", "float64", "bf16"] = "float32"
     compile: bool = False
-    drawn: Literal["palette", "stored"] = "palette"
+    drawn: Drawn = "palette"
     mirror: bool = True
     colours: bool = True
     dropout: float = Field(0.1, ge=0, le=0.5)

@@ -35,7 +35,7 @@ def resume(folder: Path, stop: int | None = None) -> None:
 
 def read_crops(plan: Plan) -> CropSet:
     """The crops of a plan, drawn and parted as its settings say."""
-    return CropSet(plan.files, plan.settings.validating, plan.settings.drawn == "palette")
+    return CropSet(plan.files, plan.settings.validating, plan.settings.drawn)
 
 
 def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from gensim.data.crops import sha256
 from gensim.data.sets import CropSet, parts
 from gensim.data.sheet import condition_text, distinct_conditions, spread
 from gensim.model.card import Card, Stage
@@ -53,7 +54,7 @@ def fresh(plan: Plan, crops: CropSet) -> Model:
     train = parts(crops)["train"]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.settings.seed)
-        unet = network.build()
+        unet = network.build(crops.channels)
     mean, std = colours(network, crops, train)
     card = Card(
         network=name,
@@ -88,12 +89,16 @@ def trained_blocks(plan: Plan, model: Model) -> int:
 
 
 def check_field(card: Card, crops: CropSet) -> None:
-    """UserError where crops show another section, or another length of it, than the model does."""
+    """UserError where crops show another section, another length of it, or orientations where the
+    model shows colours."""
     if card.network not in NETWORKS:
         raise UserError(f"the model has network = {card.network}, which is not known here")
     if card.section != crops.section:
         raise UserError(f"{crops.files[0].path} has section = {crops.section}, but the model was"
                         f" trained on {card.section}")
+    if len(card.mean) != crops.channels:
+        raise UserError(f"drawn = {crops.drawn} makes images of {crops.channels} channels, but the"
+                        f" model was trained on {len(card.mean)}")
     ours = card.pixel_size * NETWORKS[card.network].size
     theirs = crops.pixel_size * crops.size
     if abs(theirs / ours - 1) > FIELD_TOLERANCE:
@@ -112,7 +117,7 @@ def finished_card(plan: Plan, crops: CropSet, model: Model) -> Model:
             raise UserError(f"the paper's network needs power and speed, but a crop has: {text}")
         conditions = np.pad(conditions[:, :2], ((0, 0), (0, 1)), constant_values=np.nan)
     known, _ = distinct_conditions(np.concatenate([card.hull, conditions]))
-    stage = Stage(verb=plan.verb, files={file.path.name: file.sha256() for file in crops.files},
+    stage = Stage(verb=plan.verb, files={file.path.name: sha256(file.path) for file in crops.files},
                   settings=plan.settings.model_dump())
     update = {
         "licence": plan.settings.licence or card.licence,
@@ -131,9 +136,9 @@ def colours(
     The paper takes each channel's mean over the data, and the mean of the images' deviations.
     """
     if not network.paper:
-        return (0.5,) * 3, (0.5,) * 3
+        return (0.5,) * crops.channels, (0.5,) * crops.channels
     some = train[spread(len(train), MEASURED)]
-    pixels = crops.images(some).reshape(len(some), -1, 3) / 255
+    pixels = crops.images(some).reshape(len(some), -1, crops.channels) / 255
     return tuple(pixels.mean(axis=(0, 1)).tolist()), tuple(pixels.std(axis=1).mean(axis=0).tolist())
 
 

@@ -160,7 +160,7 @@ def test_only_a_cross_section_is_mirrored(tmp_path, section):
 
 def test_recoloured_grains_that_touch_differ_in_every_exchange(tmp_path):
     crops = CropSet([write_small(tmp_path / "a.h5", orientations=random_quaternions(6, 1))],
-                    recoloured=True)
+                    drawn="palette")
     numbers, colours = crops.exchangeable(3)
     pieces, known = components(DATA["grains"][3]), palette.colours()
     np.testing.assert_array_equal(colours, known)
@@ -174,7 +174,7 @@ def test_recoloured_grains_that_touch_differ_in_every_exchange(tmp_path):
 
 def test_crops_without_grains_are_not_recoloured(tmp_path):
     path = write_small(tmp_path / "a.h5", grains=np.full_like(DATA["grains"], -1))
-    crops = CropSet([path], recoloured=True)
+    crops = CropSet([path], drawn="palette")
     np.testing.assert_array_equal(crops.images(np.array([5]))[0], DATA["images"][5])
     assert crops.numbers(5) is None
 

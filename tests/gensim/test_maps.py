@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from gensim.data.crystals import disorientations, mean_orientations, segmented
 from gensim.maps.ebsd import read_map
 from gensim.maps.frame import axes_of, upright
-from gensim.maps.grains import disorientations, figures, filled, mean_orientations, segmented
+from gensim.maps.grains import figures, filled
 from gensim.maps.importer import Choices, fulfil, import_map
 from gensim.maps.windows import cut_grains, raster, windows
 from partsim.crops.cropfile import read
@@ -74,10 +75,10 @@ def test_grains_are_found_and_not_indexed_points_filled(truth, map_file):
     """Unfilled, every not-indexed point is a grain of its own; filled, nearly none is."""
     _, grain, _, indexed = truth
     found = read_map(map_file, "detector_signal")
-    raw = segmented(found, found.orientations, 5)
+    raw = segmented(found.orientations, found.pairs, 5)
     assert raw.max() + 1 >= (~indexed).sum()
     orientations = filled(found)
-    labels = segmented(found, orientations, 5)
+    labels = segmented(orientations, found.pairs, 5)
     assert np.bincount(labels).min() >= 1 and labels.max() + 1 < 160
     agree = disorientations(
         np.concatenate([orientations, truth[2][grain]]),
@@ -106,7 +107,7 @@ def test_figures_of_a_chequerboard(tmp_path):
     grain = (cell[:, 0] + 6 * cell[:, 1]) % 24
     path = write_ang(tmp_path / "map.ang", points, random_quaternions(24)[grain], np.ones(384))
     found = read_map(path)
-    told = figures(found, segmented(found, found.orientations, 5))
+    told = figures(found, segmented(found.orientations, found.pairs, 5))
     assert told["components"] == told["grains"] == 24
     assert told["diameter"] == pytest.approx(4 * STEP * 1e-6 * np.sqrt(4 / np.pi))
     assert told["intercept_x"] == told["intercept_y"] == pytest.approx(4 * STEP * 1e-6)
@@ -119,7 +120,7 @@ def test_hexagonal_grids(tmp_path):
     path = write_ang(tmp_path / "map.ang", points, orientations[grain], signal, hexagons=True)
     found = read_map(path)
     assert found.point_area == pytest.approx(STEP**2 * 0.75**0.5 * 1e-12, rel=1e-4)
-    labels = segmented(found, found.orientations, 5)
+    labels = segmented(found.orientations, found.pairs, 5)
     told = figures(found, labels)
     assert 15 <= told["components"] <= 24 and told["intercept_y"] is None
     picture = raster(found.points, labels, found.step, 6e-6)
@@ -229,7 +230,8 @@ def test_figures_of_a_real_map():
     """ebsd_316L_am.ang, 169 x 169 points of 2.961 um."""
     found = read_map(Path(os.environ["MAP"]), "detector_signal")
     assert (~found.indexed).sum() == 2151
-    told = {angle: figures(found, segmented(found, found.orientations, angle)) for angle in (5, 15)}
+    told = {angle: figures(found, segmented(found.orientations, found.pairs, angle))
+            for angle in (5, 15)}
     assert told[5]["components"] == 1372 and told[5]["grains"] == 289
     assert told[15]["grains"] == 207
     measured = [told[5]["diameter"], told[5]["diameter_by_area"], told[15]["diameter"],

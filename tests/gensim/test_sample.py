@@ -21,7 +21,7 @@ from gensim.sample.draw import Order, drawn, noise_of  # noqa: E402
 from gensim.sample.samplers import SAMPLERS, denoised  # noqa: E402
 from partsim.errors import UserError  # noqa: E402
 from tests.crops_files import write_small  # noqa: E402
-from tests.gensim_runs import training  # noqa: E402
+from tests.gensim_runs import SHORT, TINY, training  # noqa: E402
 from tests.small_job import job_text  # noqa: E402
 
 pytestmark = pytest.mark.serial
@@ -99,6 +99,25 @@ def test_sampling_by_the_command(folder, tmp_path):
     assert crops.columns["domain"].tolist() == 4 * ["sampled"] and crops.pixel_size == 2e-6
     assert (crops.grains(np.arange(4)) == -1).all()
     assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_a_model_of_orientations_draws_grains_of_crystals(tmp_path):
+    """From training by the command to samples with grains; the card tells what its channels are."""
+    crops, run, out = write_small(tmp_path / "a.h5"), tmp_path / "run", tmp_path / "out"
+    settings = [f"--set={name}={value}" for name, value in SHORT.items()]
+    execute(["pretrain", str(crops), "--network", TINY, "--set=drawn=orientations", *settings,
+             "--output", str(run)])
+    assert "in nine channels" in (run / "README.md").read_text()
+    execute(["sample", str(run), "--condition", "unknown", "--count", "2", "--steps", "3",
+             "--output", str(out)])
+    found = CropSet([out / "samples.h5"], drawn="orientations")
+    grains = found.grains(np.arange(2))
+    assert grains.min() == 0 and (np.unique(grains) == np.arange(grains.max() + 1)).all()
+    assert set(grains[0].ravel()).isdisjoint(grains[1].ravel())
+    assert found.images(np.arange(2)).shape == (2, 16, 16, 9)
+    with pytest.raises(UserError, match="drawn = palette makes images of 3 channels, but the model"
+                                        " was trained on 9"):
+        execute(["finetune", str(run), str(crops), "--output", str(tmp_path / "fine"), *settings])
 
 
 def test_snippet_of_the_readme_draws_the_same_image(model, folder, tmp_path, monkeypatch):

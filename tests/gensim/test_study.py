@@ -1,5 +1,6 @@
 """Studies: which cells there are, the condition score, tables; a small one from end to end."""
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -185,3 +186,26 @@ def test_equal_methods_make_equal_steps(small):
         changed.check()
     one = study.plan_of(Cell("finetune", 1e-3, 0, 0.8, 1))
     assert [path.name for path in one.files] == ["case_0.h5", "case_2.h5"]
+
+
+def test_a_study_does_not_go_on_with_other_crops(small, tmp_path):
+    from gensim.study.run import Study
+    from gensim.ranks import Ranks
+
+    copy = tmp_path / "copy"
+    shutil.copytree(small.parent, copy, ignore=shutil.ignore_patterns("whole", "halted", "none"))
+
+    def again():
+        return Study(load(copy / "study.toml"), copy, copy / "out", Ranks())
+
+    again().folder.mkdir()
+    again().once("plan", lambda: again().asked)
+    again().check()
+    shutil.copy(copy / "experiment" / "case_0.h5", copy / "experiment" / "case_9.h5")
+    with pytest.raises(UserError, match="experiment/case_9.h5 was changed, added or removed"):
+        again().check()
+    (copy / "experiment" / "case_9.h5").unlink()
+    again().check()
+    write_small(copy / "simulation" / "all.h5", power=crops_data()["power"] + 1)
+    with pytest.raises(UserError, match="simulation/all.h5 was changed"):
+        again().check()
