@@ -11,6 +11,7 @@ import numpy as np
 
 from gensim.data.crops import files_in, sha256
 from gensim.data.sets import CropSet
+from gensim.data.sheet import condition_text
 from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.run import NO_FEATURES, apart
@@ -18,7 +19,7 @@ from gensim.model.folder import load as load_model
 from gensim.model.folder import load_card
 from gensim.ranks import Ranks, joined
 from gensim.sample.draw import Order, drawn, write_samples
-from gensim.study import cells, tables
+from gensim.study import cells, figures, tables
 from gensim.study.cells import ALL, Cell
 from gensim.study.judge import Truth, judged
 from gensim.study.plan import StudyPlan, load
@@ -27,7 +28,7 @@ from gensim.train.plan import Plan, Settings
 from gensim.train.run import trained
 from partsim.errors import UserError
 from partsim.schema import require
-from partsim.wholefile import replace_text
+from partsim.wholefile import replace_json, replace_text
 
 PRETRAINED = "pretrained"
 NEVER = 1_000_000  # validations: early stopping would give the methods unequal steps
@@ -46,7 +47,8 @@ def fulfil(path: Path, folder: Path) -> None:
 class Study:
     """A study, its crops and the folder of its results.
 
-    `folder` holds pretrained/, one folder and one JSON file a cell, study.json and report.md.
+    `folder` holds pretrained/, one folder and one JSON file a cell, study.json, report.md
+    and the pictures errors.png and held_out.png.
     """
 
     def __init__(self, plan: StudyPlan, base: Path, folder: Path, ranks: Ranks) -> None:
@@ -142,8 +144,28 @@ class Study:
         rates = cells.best_rates(self.plan, lambda cell: self.done(cell)["validation_loss"])
         chosen = cells.compared(self.plan, rates)
         results = {cell: self.done(cell) for cell in chosen}
-        self.ranks.on_first(lambda: tables.write(self.folder, self.plan, rates, results,
-                                                 self.stored("without_training")))
+        self.ranks.on_first(lambda: self.report(rates, results))
+
+    def report(self, rates: dict[str, float], results: dict[Cell, dict[str, Any]]) -> None:
+        """study.json, report.md and the pictures."""
+        tree = tables.write(self.folder, self.plan, rates, results,
+                            self.stored("without_training"))
+        main = [cell for cell in cells.compared(self.plan, rates)
+                if cell.seed == self.plan.seeds[0] and cell.cases == ALL]
+        figures.draw_errors(tree["held_out"], self.folder / "errors.png")
+        figures.draw_crops(self.shown(main), self.folder / "held_out.png")
+
+    def shown(self, main: list[Cell]) -> dict[str, dict[str, np.ndarray]]:
+        """Held-out condition -> the truth and each maker -> images, as they are read."""
+        truth, makers = self.truth, dict(zip(WITHOUT_TRAINING, (self.simulated(), self.nearest())))
+        makers |= {cells.label(cell): self.sampled(cell) for cell in main}
+        found = {}
+        for number in np.flatnonzero(truth.held_out):
+            rows = {"truth": truth.domain.some(truth.part(number).which).images}
+            rows |= {name: domain.some(made[number].which).images
+                     for name, (domain, made) in makers.items() if number in made}
+            found[condition_text(truth.conditions[number])] = rows
+        return found
 
     def stored(self, name: str) -> dict[str, Any]:
         """The JSON of this name in the folder."""
@@ -155,7 +177,7 @@ class Study:
 
         def write() -> None:
             if not path.exists():
-                replace_text(path, json.dumps(make(), indent=1) + "\n")
+                replace_json(path, make())
 
         self.ranks.on_first(write)
         return self.stored(name)
@@ -233,12 +255,17 @@ class Study:
         """What a cell's JSON holds."""
         folder = self.folder / cell.name
         write_samples(folder / "samples.h5", load_model(folder), order, images)
-        domain = Domain.of([folder / "samples.h5"])
-        number = np.repeat(np.arange(len(self.truth.conditions)), order.count)
-        made = {each: Part(domain, np.flatnonzero(number == each)) for each in set(number.tolist())}
+        domain, made = self.sampled(cell)
         found = self.judgement(domain, made)
         return {**cell._asdict(), "validation_loss": loss,
                 "unreadable": float(domain.unreadable.mean()), **found}
+
+    def sampled(self, cell: Cell) -> tuple[Domain, dict[int, Part]]:
+        """A cell's samples, by condition of the experiment."""
+        domain = Domain.of([self.folder / cell.name / "samples.h5"])
+        number = domain.crops.columns["case"]
+        return domain, {each: Part(domain, np.flatnonzero(number == each))
+                        for each in range(len(self.truth.conditions))}
 
     def judgement(self, domain: Domain, made: dict[int, Part]) -> dict[str, Any]:
         """What was made for conditions beside the truth; the features on held-out ones alone."""

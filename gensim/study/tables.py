@@ -24,14 +24,15 @@ taught, beside that of exchanged conditions. Plus or minus: standard deviation o
 def write(
     folder: Path, plan: StudyPlan, rates: dict[str, float], results: dict[Cell, Result],
     without: dict[str, Result],
-) -> None:
-    """Writes study.json, all numbers, and report.md, the tables."""
+) -> dict[str, Any]:
+    """Writes study.json, all numbers, and report.md, the tables; the former."""
     rows = {name: [result] for name, result in without.items()}
     rows |= {name: [results[cell] for cell in group] for name, group in grouped(results).items()}
     tree = {"plan": plan.model_dump(mode="json"), "learning_rates": rates,
             "held_out": tabulated(rows, True), "seen": tabulated(rows, False)}
     replace_json(folder / "study.json", tree)
     replace_text(folder / "report.md", text(tree, rows))
+    return tree
 
 
 def tabulated(rows: dict[str, list[Result]], held_out: bool) -> dict[str, dict[str, Any]]:
@@ -53,9 +54,9 @@ def quantities(result: Result, held_out: bool) -> dict[str, float | None] | None
         return None
     found: dict[str, float | None] = {}
     for name in SPREAD:
-        found[f"{name} error"] = 100 * mean_of(rows, lambda r: abs(r["measures"][name]["relative"]))
-        found[f"{name} MAPE"] = 100 * mean_of(rows, lambda r: r["measures"][name]["mape"])
-    found["inclination error"] = mean_of(rows, lambda r: abs(r["inclination"]["difference"]))
+        found[f"{name} error"] = 100 * mean_size(rows, lambda r: r["measures"][name]["relative"])
+        found[f"{name} MAPE"] = 100 * mean_size(rows, lambda r: r["measures"][name]["mape"])
+    found["inclination error"] = mean_size(rows, lambda r: r["inclination"]["difference"])
     if held_out:
         found["score"], found["control"] = result["score"], result["control"]
         features = result.get("features", {})
@@ -63,17 +64,17 @@ def quantities(result: Result, held_out: bool) -> dict[str, float | None] | None
     return found
 
 
-def mean_of(rows: list[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> float:
-    """The mean of a number of every row."""
-    return float(np.mean([value(row) for row in rows]))
+def mean_size(rows: list[Result], value: Callable[[Result], float | None]) -> float:
+    """The mean of a number's size over rows; NaN where a row has none."""
+    return float(np.mean(np.abs(np.array([value(row) for row in rows], dtype=float))))
 
 
 def over_seeds(values: Iterable[float | None]) -> list[float | None]:
     """[mean, standard deviation]; None where a value is missing."""
-    values = list(values)
-    if any(value is None for value in values):
+    known = np.array(list(values), dtype=float)
+    if np.isnan(known).any():
         return [None, None]
-    return [float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0]
+    return [float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0]
 
 
 def text(tree: dict[str, Any], rows: dict[str, list[Result]]) -> str:
@@ -94,6 +95,11 @@ def table(found: dict[str, dict[str, list[float | None]]]) -> str:
                      found.items()])
 
 
+def number(value: float | None, scale: float = 1.0) -> str:
+    """Three digits."""
+    return "-" if value is None else f"{scale * value:.3g}"
+
+
 def spread(value: list[float | None] | None) -> str:
     """`mean +- deviation`."""
     if value is None or value[0] is None:
@@ -106,9 +112,10 @@ def by_condition(rows: dict[str, list[Result]]) -> str:
     lines = []
     for name, results in rows.items():
         for row in results[0]["conditions"]:
-            values = [f"{1e6 * row['measures'][m][w]:.3g}" for m in ("width", "length")
-                      for w in ("truth", "other")]
-            values += [f"{row['inclination'][w]:.3g}" for w in ("truth", "other")]
+            sides = ("truth", "other")
+            values = [number(row["measures"][name][side], 1e6) for name in ("width", "length")
+                      for side in sides]
+            values += [number(row["inclination"][side]) for side in sides]
             condition = [np.nan if x is None else x for x in row["condition"].values()]
             mark = ", held out" * row["held_out"]
             lines.append([name, condition_text(np.array(condition)) + mark, *values])

@@ -86,6 +86,9 @@ def test_tables_are_means_over_conditions_and_seeds(tmp_path):
               for each in (one, two)]
     np.testing.assert_allclose(table["width error"], [np.mean(errors), np.std(errors, ddof=1)])
     assert table["score"] == [0, 0] and tabulated({"row": [one]}, False) == {}
+    one["conditions"][0]["measures"]["width"]["relative"] = None  # as JSON has what is not a number
+    table = tabulated({"row": [one, two]}, True)["row"]
+    assert table["width error"] == [None, None] and None not in table["length error"]
 
 
 @pytest.mark.parametrize("change, told", [
@@ -140,6 +143,8 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     assert list(tree["held_out"])[:2] == ["simulation", "nearest condition"]
     assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
     assert "| finetune | " in (whole / "report.md").read_text()
+    for name in ("errors.png", "held_out.png"):
+        assert (whole / name).stat().st_size > 10_000
     cells = {path.name for path in whole.glob("*_seed*.json")}
     assert len(cells) == 3 * 2 + 3 * 2
 
