@@ -6,8 +6,8 @@ import numpy as np
 
 from partsim.compiled import kernel
 from partsim.grains.pool import (
-    BORDER, CELLS, DROPPED, NO_PLACE, NO_SLOT, PLANE, SIDE, SQUARE, WIDE, copy_row, find, insert,
-    peak,
+    BORDER, CELLS, DROPPED, EAST, FLOOR, GUARD, NO_PLACE, NO_SLOT, PLANE, SIDE, SQUARE, WEST, WIDE,
+    copy_row, find, insert, peak,
 )
 
 
@@ -39,21 +39,24 @@ class Around(NamedTuple):
 
 
 @kernel()
-def widen(cells, wide):
-    """The cells (512,) inside of wide (1000,)."""
-    to = wide[PLANE + WIDE + 1:]
-    for k in range(SIDE):
-        for j in range(SIDE):
-            copy_row(to, k * PLANE + j * WIDE, cells, (k * SIDE + j) * SIDE)
-
-
-@kernel()
 def narrow(wide, cells):
     """cells (512,) = the inside of wide (1000,)."""
     of = wide[PLANE + WIDE + 1:]
     for k in range(SIDE):
         for j in range(SIDE):
             copy_row(cells, (k * SIDE + j) * SIDE, of, k * PLANE + j * WIDE)
+
+
+@kernel()
+def lay_out(cells, eta):
+    """eta (1824,) = a copy of the block's cells, 1 to 512 of cells (514,): what is west and east of
+    its outer layers is not yet right, ghosts are not yet there."""
+    for k in range(SIDE):
+        for n in range(SQUARE):
+            cell = k * SQUARE + n
+            eta[(k + 1) * FLOOR + SIDE + n] = cells[cell + 1]
+            eta[WEST + cell] = cells[cell]
+            eta[EAST + cell] = cells[cell + 2]
 
 
 @kernel()
@@ -75,58 +78,65 @@ def take_face(cells, direction, face):
 
 
 @kernel()
-def put_ghosts(face, direction, wide):
-    """The ghosts of wide (1000,) towards `direction` = face (64,)."""
-    axis, ghost = direction // 2, 0 if direction % 2 == 0 else SIDE + 1
-    if axis == 0:
-        to = wide[PLANE + WIDE + ghost:]
+def put_ghosts(face, direction, eta):
+    """What is towards `direction` of a copy eta (1824,) = face (64,)."""
+    if direction == 0:
+        for n in range(SQUARE):
+            eta[WEST + n * SIDE] = face[n]
+    elif direction == 1:
+        for n in range(SQUARE):
+            eta[EAST + SIDE - 1 + n * SIDE] = face[n]
+    elif direction < 4:
+        to = eta[FLOOR:] if direction == 2 else eta[2 * FLOOR - SIDE:]
         for k in range(SIDE):
-            for j in range(SIDE):
-                to[k * PLANE + j * WIDE] = face[k * SIDE + j]
-    elif axis == 1:
-        to = wide[PLANE + ghost * WIDE + 1:]
-        for k in range(SIDE):
-            copy_row(to, k * PLANE, face, k * SIDE)
+            copy_row(to, k * FLOOR, face, k * SIDE)
     else:
-        to = wide[ghost * PLANE + WIDE + 1:]
-        for j in range(SIDE):
-            copy_row(to, j * WIDE, face, j * SIDE)
+        to = eta[SIDE:] if direction == 4 else eta[(SIDE + 1) * FLOOR + SIDE:]
+        for n in range(SQUARE):
+            to[n] = face[n]
 
 
 @kernel()
-def put_neighbour(cells, direction, wide):
-    """The ghosts of wide (1000,) towards `direction` = the layer of cells (512,) beyond."""
+def put_neighbour(cells, direction, eta):
+    """What is towards `direction` of a copy eta (1824,) = the layer of cells (512,) beyond."""
     if direction == 0:
-        to, of = wide[PLANE + WIDE:], cells[SIDE - 1:]
-        for k in range(SIDE):
-            for j in range(SIDE):
-                to[k * PLANE + j * WIDE] = of[(k * SIDE + j) * SIDE]
+        for n in range(SQUARE):
+            eta[WEST + n * SIDE] = cells[n * SIDE + SIDE - 1]
     elif direction == 1:
-        to, of = wide[PLANE + WIDE + SIDE + 1:], cells
-        for k in range(SIDE):
-            for j in range(SIDE):
-                to[k * PLANE + j * WIDE] = of[(k * SIDE + j) * SIDE]
+        for n in range(SQUARE):
+            eta[EAST + SIDE - 1 + n * SIDE] = cells[n * SIDE]
     elif direction < 4:
-        to = wide[PLANE + 1:] if direction == 2 else wide[PLANE + (SIDE + 1) * WIDE + 1:]
+        to = eta[FLOOR:] if direction == 2 else eta[2 * FLOOR - SIDE:]
         of = cells[SQUARE - SIDE:] if direction == 2 else cells
         for k in range(SIDE):
-            copy_row(to, k * PLANE, of, k * SQUARE)
+            copy_row(to, k * FLOOR, of, k * SQUARE)
+    elif direction == 4:
+        for n in range(SQUARE):
+            eta[SIDE + n] = cells[CELLS - SQUARE + n]
     else:
-        to = wide[WIDE + 1:] if direction == 4 else wide[(SIDE + 1) * PLANE + WIDE + 1:]
-        of = cells[CELLS - SQUARE:] if direction == 4 else cells
-        for j in range(SIDE):
-            copy_row(to, j * WIDE, of, j * SIDE)
+        for n in range(SQUARE):
+            eta[(SIDE + 1) * FLOOR + SIDE + n] = cells[n]
 
 
 @kernel()
-def mirror(wide, direction, valid):
-    """No flux where the metal ends after `valid` cells: ghosts equal the cells before them."""
-    stride = (1, WIDE, PLANE)[direction // 2]
-    u, v = ((WIDE, PLANE), (1, PLANE), (1, WIDE))[direction // 2]
-    layer, ghost = (valid, valid + 1) if direction % 2 else (1, 0)
-    for a in range(1, SIDE + 1):
-        for b in range(1, SIDE + 1):
-            wide[ghost * stride + a * u + b * v] = wide[layer * stride + a * u + b * v]
+def mirror(eta, direction, valid):
+    """No flux where the metal ends after `valid` cells: beyond the surface is what is before it."""
+    inside = eta[FLOOR + SIDE:]
+    if direction < 2:
+        x = valid - 1 if direction else 0
+        beside = eta[EAST + x:] if direction else eta[WEST:]
+        for k in range(SIDE):
+            for j in range(SIDE):
+                beside[(k * SIDE + j) * SIDE] = inside[k * FLOOR + j * SIDE + x]
+    elif direction < 4:
+        to, of = (valid + 1, valid) if direction == 3 else (0, 1)
+        for k in range(SIDE):
+            for i in range(SIDE):
+                eta[(k + 1) * FLOOR + to * SIDE + i] = eta[(k + 1) * FLOOR + of * SIDE + i]
+    else:
+        to, of = (valid + 1, valid) if direction == 5 else (0, 1)
+        for n in range(SQUARE):
+            eta[to * FLOOR + SIDE + n] = eta[of * FLOOR + SIDE + n]
 
 
 @kernel()
@@ -196,10 +206,11 @@ def all_newcomers(pool, row, n, around, law):
 
 @kernel()
 def gather(pool, row, n, around):
-    """scratch.eta = the order parameters of the n-th block with their ghosts."""
-    values = pool.eta[pool.half[row]]
+    """scratch.eta = copies of the order parameters of the n-th block with what surrounds them."""
+    capacity = pool.eta.shape[1]
     for slot in range(pool.count[row]):
-        widen(values[pool.places[row, slot]], pool.scratch.eta[slot])
+        place = pool.half[row] * capacity + pool.places[row, slot]
+        lay_out(pool.flat[GUARD + place * CELLS - 1:], pool.scratch.eta[slot])
     for d in range(6):
         other = around.neighbours[n, d]
         if other == BORDER:
@@ -215,14 +226,16 @@ def gather(pool, row, n, around):
 def gather_from(pool, row, other, direction):
     """Ghosts of all order parameters of a row from a neighbour on this rank, zero where it has
     none."""
-    there, values = 0, pool.eta[pool.half[other]]
+    there, values, tops = 0, pool.eta[pool.half[other]], pool.tops[pool.half[other]]
     scratch = pool.scratch
     for slot in range(pool.count[row]):
         label = pool.labels[row, slot]
         while there < pool.count[other] and pool.labels[other, there] < label:
             there += 1
-        if there < pool.count[other] and pool.labels[other, there] == label:
-            put_neighbour(values[pool.places[other, there]], direction, scratch.eta[slot])
+        place = pool.places[other, there] if there < pool.count[other] else 0
+        same = there < pool.count[other] and pool.labels[other, there] == label
+        if same and tops[place, direction ^ 1] > 0:
+            put_neighbour(values[place], direction, scratch.eta[slot])
         else:
             put_ghosts(scratch.blank, direction, scratch.eta[slot])
 

@@ -1,7 +1,6 @@
 """A step of the phase field over blocks and the order parameters alive in them.
 
-It works on copies of a block with ghosts that stay in the cache; loops run from the first cell to
-the last, ghosts in between included: their mobility is zero.
+It works on copies of a block that stay in the cache, see partsim.grains.pool.
 """
 
 from typing import NamedTuple
@@ -9,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from partsim.compiled import kernel
-from partsim.grains.ghosts import all_newcomers, gather, narrow, widen
-from partsim.grains.pool import CELLS, PLANE, ROOM, WIDE, measure, remove
-
-START, STOP = PLANE + WIDE, ROOM - PLANE - WIDE  # from the first cell's row to the last one's
+from partsim.grains.ghosts import all_newcomers, gather, narrow
+from partsim.grains.pool import (
+    CELLS, EAST, FACTOR, FLOOR, LEAST, MOBILITY, NEW, SIDE, SQUARE, WEST, measure, remove,
+)
 
 
 class Law(NamedTuple):
@@ -28,27 +27,36 @@ class Law(NamedTuple):
 
 
 @kernel()
-def advance_eta(eta, factor, least, mobility, law, out):
-    """out = eta - M (eta (a + (1 - 4 gamma) eta^2) - K sum of neighbours), a = `factor`; zero below
-    the cutoff and where its square is below `least`."""
+def advance_eta(eta, work, law):
+    """NEW = eta - MOBILITY (eta (FACTOR + (1 - 4 gamma) eta^2) - K sum of neighbours); zero below
+    the cutoff and where its square is below LEAST.
+
+    eta  (1824,)  the copy of an order parameter      work  of Scratch
+    """
     cubic, gradient, cutoff, zero = law.cubic, law.gradient, law.cutoff, law.cutoff - law.cutoff
-    for i in range(START, STOP):
-        around = ((eta[i - 1] + eta[i + 1]) + (eta[i - WIDE] + eta[i + WIDE])) + (
-            eta[i - PLANE] + eta[i + PLANE]
-        )
-        c = eta[i]
-        new = c - mobility[i] * (c * (factor[i] + cubic * (c * c)) - gradient * around)
-        kept = (new >= cutoff) & (new * new >= least[i])
-        out[i] = new if kept else zero  # vectors, as out is not what is read
+    for k in range(SIDE):
+        for n in range(SQUARE):
+            cell, at = k * SQUARE + n, (k + 1) * FLOOR + SIDE + n
+            around = (
+                (eta[WEST + cell] + eta[EAST + cell]) + (eta[at - SIDE] + eta[at + SIDE])
+            ) + (eta[at - FLOOR] + eta[at + FLOOR])
+            c = eta[at]
+            new = c - work[MOBILITY + cell] * (
+                c * (work[FACTOR + cell] + cubic * (c * c)) - gradient * around)
+            kept = (new >= cutoff) & (new * new >= work[LEAST + cell])
+            work[NEW + cell] = new if kept else zero
 
 
 @kernel()
-def largest_change(eta, out, mobility):
-    """Largest |out - eta| where the metal is."""
+def largest_change(eta, work):
+    """Largest |NEW - eta| where the metal is."""
     top = 0.0
-    for i in range(START, STOP):
-        if mobility[i] > 0:
-            top = max(top, abs(np.float64(out[i]) - np.float64(eta[i])))
+    for k in range(SIDE):
+        for n in range(SQUARE):
+            cell = k * SQUARE + n
+            if work[MOBILITY + cell] > 0:
+                old = np.float64(eta[(k + 1) * FLOOR + SIDE + n])
+                top = max(top, abs(np.float64(work[NEW + cell]) - old))
     return top
 
 
@@ -64,12 +72,19 @@ def sum_of_squares(pool, row):
 
 
 @kernel()
-def interaction(melting, law, factor, least):
-    """From `factor`, the sum of eta^2: least = share^2 of it, factor = 4 gamma of it
-    + 2 (1 - zeta)^2 + 6 K - 1, `melting` being the second term."""
-    for i in range(START, STOP):
-        least[i] = law.share_squared * factor[i]
-        factor[i] = law.interaction * factor[i] + (melting[i] + law.offset)
+def interaction(squares, law, work):
+    """From the sums of eta^2: LEAST = share^2 of it, FACTOR = 4 gamma of it + 2 (1 - zeta)^2
+    + 6 K - 1, where FACTOR is 2 (1 - zeta)^2 to begin with."""
+    for cell in range(CELLS):
+        work[LEAST + cell] = law.share_squared * squares[cell]
+        work[FACTOR + cell] = law.interaction * squares[cell] + (work[FACTOR + cell] + law.offset)
+
+
+@kernel()
+def put_back(work, cells):
+    """cells (512,) = NEW."""
+    for cell in range(CELLS):
+        cells[cell] = work[NEW + cell]
 
 
 @kernel()
@@ -82,26 +97,24 @@ def advance(pool, rows, around, law, heat, change):
     change  (n,)  largest change of an eta, or (0,) where it is not asked for
     """
     mobility, melting = heat
-    factor, least, out = pool.scratch.factor, pool.scratch.least, pool.scratch.out
-    squares = pool.scratch.squares
+    work, lines = pool.scratch.work, pool.scratch.lines
     for n in range(len(rows)):
         row = rows[n]
         sum_of_squares(pool, row)
         if not all_newcomers(pool, row, n, around, law):
             return False
         gather(pool, row, n, around)
-        factor[:] = 0  # in ghosts, too
-        widen(squares, factor)
-        interaction(melting[n], law, factor, least)
+        narrow(mobility[n], work[MOBILITY:])
+        narrow(melting[n], work[FACTOR:])
+        interaction(pool.scratch.squares, law, work)
         new, top = 1 - pool.half[row], 0.0
         for slot in range(pool.count[row]):
-            eta = pool.scratch.eta[slot]
-            advance_eta(eta, factor, least, mobility[n], law, out)
+            eta, place = pool.scratch.eta[slot], pool.places[row, slot]
+            advance_eta(eta, work, law)
             if len(change):
-                top = max(top, largest_change(eta, out, mobility[n]))
-            cells = pool.eta[new, pool.places[row, slot]]
-            narrow(out, cells)
-            pool.kept[row, slot] = measure(cells, pool.tops[new, pool.places[row, slot]]) > 0
+                top = max(top, largest_change(eta, work))
+            pool.kept[row, slot] = measure(work[NEW:], lines, pool.tops[new, place]) > 0
+            put_back(work, pool.eta[new, place])
         if len(change):
             change[n] = top
     for n in range(len(rows)):

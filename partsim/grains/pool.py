@@ -1,7 +1,10 @@
 """Order parameters alive in blocks of 8^3 cells: where they are kept.
 
 A block keeps 8^3 values [z, y, x], flat, of each of its order parameters, twice: a step reads one
-half and writes the other. Copies of a block with a layer of ghosts around it have 10^3.
+half and writes the other. Temperatures of a block with a layer of ghosts around it have 10^3.
+
+A step works on copies that a compiler can read in whole vectors and that stay in the cache: rows of
+8 without ghosts between them, what lies west and east of every cell kept beside.
 """
 
 from typing import NamedTuple
@@ -17,6 +20,13 @@ CELLS = SIDE * SQUARE
 WIDE = SIDE + 2
 PLANE = WIDE * WIDE
 ROOM = WIDE * PLANE
+FLOOR = WIDE * SIDE  # a copy's plane: rows of 8, a row of ghosts before and after them
+WEST = WIDE * FLOOR  # in a copy, where the values west of the cells begin,
+EAST = WEST + CELLS  # and those to the east
+COPY = EAST + CELLS
+MOBILITY, FACTOR, LEAST, NEW = range(0, 4 * CELLS, CELLS)  # in Scratch.work
+LINES = 4 * SQUARE  # room for maxima
+GUARD = 16  # values before and after those of a pool: 64 bytes of single precision
 BORDER = -1  # neighbour beyond the surface of the metal; below it: number of a remote face
 FREE, DROPPED, THROWN, THROWN_SOLID = range(4)  # of a tally
 NO_SLOT, NO_PLACE = -1, -2
@@ -25,17 +35,19 @@ NO_SLOT, NO_PLACE = -1, -2
 class Scratch(NamedTuple):
     """Room for the work on one block, in the precision of eta.
 
-    eta      (slots, 1000)  its order parameters with ghosts
-    factor, least, out      (1000,) each, see partsim.grains.kernels
+    eta      (slots, 1824)  its order parameters with what surrounds them: ten planes of ten rows of
+                            8, ghosts around 8 planes of 8 rows; the value west of each cell; east
+    work     (2048,)        MOBILITY, FACTOR, LEAST, NEW of the cells, see partsim.grains.kernels:
+                            one array, so that a loop need not ask whether it reads what it writes
+    lines    (256,)         maxima
     squares  (512,)         sums of eta^2
     face     (64,)          a layer of cells
     blank    (64,)          zero
     """
 
     eta: np.ndarray
-    factor: np.ndarray
-    least: np.ndarray
-    out: np.ndarray
+    work: np.ndarray
+    lines: np.ndarray
     squares: np.ndarray
     face: np.ndarray
     blank: np.ndarray
@@ -45,6 +57,7 @@ class Pool(NamedTuple):
     """Order parameters of the blocks of a rank.
 
     eta      (2, capacity, 512)  values
+    flat     GUARD values, those of eta, and GUARD values
     free     (capacity,)         places in eta that are not in use: the first tally[FREE] of them
     labels   (rows, slots)       grain of each order parameter of a row, in rising order
     places   (rows, slots)       where it is in eta
@@ -57,6 +70,7 @@ class Pool(NamedTuple):
     """
 
     eta: np.ndarray
+    flat: np.ndarray
     free: np.ndarray
     labels: np.ndarray
     places: np.ndarray
@@ -130,18 +144,6 @@ def copy_row(target, at, source, start):
     target[at + 4], target[at + 5], target[at + 6], target[at + 7] = e, f, g, h
 
 
-@kernel(inline="always")
-def rows_top(cells, first, stride, count):
-    """Largest values (8,) of `count` rows of eight that begin at `first`, `stride` apart."""
-    a, b, c, d = cells[first], cells[first + 1], cells[first + 2], cells[first + 3]
-    e, f, g, h = cells[first + 4], cells[first + 5], cells[first + 6], cells[first + 7]
-    for n in range(1, count):
-        row = cells[first + n * stride:]
-        a, b, c, d = max(a, row[0]), max(b, row[1]), max(c, row[2]), max(d, row[3])
-        e, f, g, h = max(e, row[4]), max(f, row[5]), max(g, row[6]), max(h, row[7])
-    return a, b, c, d, e, f, g, h
-
-
 @kernel()
 def peak(values):
     """The largest of values (n,); numba does not compile values.max() without reference counts."""
@@ -151,17 +153,53 @@ def peak(values):
     return top
 
 
+@kernel(inline="always")
+def larger(a, b):
+    """The larger of two; max() of numba's is not compiled to vectors."""
+    return a if a > b else b
+
+
+@kernel(inline="always")
+def top_of_eight(values, at):
+    """The largest of eight neighbours."""
+    return larger(
+        larger(larger(values[at], values[at + 1]), larger(values[at + 2], values[at + 3])),
+        larger(larger(values[at + 4], values[at + 5]), larger(values[at + 6], values[at + 7])),
+    )
+
+
+@kernel(inline="always")
+def fold(layer, lines):
+    """The largest of a layer (64,), by halves; lines (56,) are overwritten."""
+    for n in range(32):
+        lines[n] = larger(layer[n], layer[32 + n])
+    for n in range(16):
+        lines[32 + n] = larger(lines[n], lines[16 + n])
+    for n in range(8):
+        lines[48 + n] = larger(lines[32 + n], lines[40 + n])
+    return top_of_eight(lines, 48)
+
+
 @kernel()
-def measure(cells, tops):
+def measure(cells, lines, tops):
     """tops (6,) = largest value in each of the six outer layers of cells (512,); the largest of all
-    is returned."""
-    lines = rows_top(cells, 0, SIDE, SQUARE)
-    tops[0], tops[1] = lines[0], lines[7]
-    tops[2] = max(rows_top(cells, 0, SQUARE, SIDE))
-    tops[3] = max(rows_top(cells, SQUARE - SIDE, SQUARE, SIDE))
-    tops[4] = max(rows_top(cells, 0, SIDE, SIDE))
-    tops[5] = max(rows_top(cells, CELLS - SQUARE, SIDE, SIDE))
-    return max(lines)
+    is returned. lines (256,) are overwritten."""
+    for n in range(SQUARE):  # the largest along z
+        lines[n] = larger(
+            larger(larger(cells[n], cells[SQUARE + n]),
+                   larger(cells[2 * SQUARE + n], cells[3 * SQUARE + n])),
+            larger(larger(cells[4 * SQUARE + n], cells[5 * SQUARE + n]),
+                   larger(cells[6 * SQUARE + n], cells[7 * SQUARE + n])),
+        )
+    west, east = lines[0], lines[SIDE - 1]
+    for n in range(1, SIDE):
+        west = larger(west, lines[n * SIDE])
+        east = larger(east, lines[n * SIDE + SIDE - 1])
+    tops[0], tops[1] = west, east
+    tops[2], tops[3] = top_of_eight(lines, 0), top_of_eight(lines, SQUARE - SIDE)
+    tops[4] = fold(cells, lines[SQUARE:])
+    tops[5] = fold(cells[CELLS - SQUARE:], lines[2 * SQUARE:])
+    return fold(lines, lines[3 * SQUARE:])
 
 
 @kernel()
@@ -169,11 +207,12 @@ def measure_row(pool, row):
     """Renews the tops of all order parameters of a row."""
     for slot in range(pool.count[row]):
         place = pool.places[row, slot]
-        measure(pool.eta[pool.half[row], place], pool.tops[pool.half[row], place])
+        measure(pool.eta[pool.half[row], place], pool.scratch.lines,
+                pool.tops[pool.half[row], place])
 
 
 @njit(cache=True)
-def lay_out(pool, rows, eta, tops):
+def in_order(pool, rows, eta, tops):
     """Copies the present order parameters of rows to new arrays, as long as the old ones, one after
     another: a step then reads and writes on through memory."""
     end = 0

@@ -4,37 +4,57 @@ import numpy as np
 
 from partsim.errors import UserError
 from partsim.grains.pool import (
-    CELLS, FREE, NO_PLACE, NO_SLOT, ROOM, SQUARE, Pool, Scratch, fill_row, insert, lay_out,
-    measure_row,
+    CELLS, COPY, FREE, GUARD, LINES, NO_PLACE, NO_SLOT, ROOM, SQUARE, Pool, Scratch, fill_row,
+    in_order, insert, measure_row,
 )
 
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
+LINE_OF_CACHE = 64  # bytes
 PER_ROW = ("labels", "places", "kept", "count", "half")
 
 
 def scratch(slots: int, dtype: np.dtype) -> Scratch:
     """Room for the work on one block."""
-    shapes = (slots, ROOM), ROOM, ROOM, ROOM, CELLS, SQUARE, SQUARE
-    return Scratch(*(np.zeros(shape, dtype) for shape in shapes))
+    shapes = (slots, COPY), (4 * CELLS,), (LINES,), (CELLS,), (SQUARE,), (SQUARE,)
+    return Scratch(*(aligned(shape, dtype) for shape in shapes))
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Zeros that begin with a line of the cache: vectors that straddle two take twice as long."""
+    size, item = int(np.prod(shape)), np.dtype(dtype).itemsize
+    raw = np.zeros(size + LINE_OF_CACHE // item, dtype)
+    first = -raw.ctypes.data % LINE_OF_CACHE // item
+    return raw[first:first + size].reshape(shape)
+
+
+def room(capacity: int, dtype: np.dtype) -> dict[str, np.ndarray]:
+    """eta, flat and tops of a Pool, zero."""
+    flat = aligned((2 * capacity * CELLS + 2 * GUARD,), dtype)
+    return {"eta": flat[GUARD:-GUARD].reshape(2, capacity, CELLS), "flat": flat,
+            "tops": np.zeros((2, capacity, 6), dtype)}
 
 
 class Store:
-    """Rows of order parameters by the number of their block."""
+    """Rows of order parameters by the number of their block.
+
+    other  room like that of the pool, in which they are put in order: pages of memory that are new
+           must be cleared first, which took up to an eighth of the time of growth
+    """
 
     def __init__(self, slots: int, dtype: np.dtype, rows: int = 256, capacity: int = 4096) -> None:
         self.row_of: dict[int, int] = {}
         self.spare = list(range(rows))[::-1]
         self.melted = np.zeros((rows, ROOM), bool)
         self.pool = Pool(
-            np.zeros((2, capacity, CELLS), dtype),
-            np.arange(capacity, dtype=np.int32)[::-1].copy(), np.zeros((rows, slots), np.int64),
-            np.zeros((rows, slots), np.int32), np.zeros((2, capacity, 6), dtype),
-            np.zeros((rows, slots), np.int32),
-            np.zeros(rows, np.int32), np.zeros(rows, np.int64), np.array([capacity, 0, 0, 0]),
-            scratch(slots, dtype),
+            **room(capacity, dtype), free=np.arange(capacity, dtype=np.int32)[::-1].copy(),
+            labels=np.zeros((rows, slots), np.int64), places=np.zeros((rows, slots), np.int32),
+            kept=np.zeros((rows, slots), np.int32), count=np.zeros(rows, np.int32),
+            half=np.zeros(rows, np.int64), tally=np.array([capacity, 0, 0, 0]),
+            scratch=scratch(slots, dtype),
         )
+        self.other = room(0, dtype)
 
     def blocks(self) -> list[int]:
         """Numbers of all blocks here, in order."""
@@ -74,18 +94,19 @@ class Store:
             pool.free[:pool.tally[FREE]], np.arange(old, 2 * old), np.zeros_like(pool.free)
         ])[:2 * old].astype(np.int32)
         pool.tally[FREE] += old
-        eta = np.zeros((2, 2 * old, CELLS), pool.eta.dtype)
-        eta[:, :old] = pool.eta
-        tops = np.zeros((2, 2 * old, 6), pool.eta.dtype)
-        tops[:, :old] = pool.tops
-        self.pool = pool._replace(eta=eta, tops=tops, free=free)
+        wider = room(2 * old, pool.eta.dtype)
+        for name in ("eta", "tops"):
+            wider[name][:, :old] = getattr(pool, name)
+        self.pool = pool._replace(**wider, free=free)
 
     def tidy(self, first: np.ndarray) -> None:
         """Brings the order parameters into the order of rows, `first` before all others."""
         others = np.setdiff1d(np.array(list(self.row_of.values()), np.int64), first)
-        eta, tops = np.empty_like(self.pool.eta), np.empty_like(self.pool.tops)
-        lay_out(self.pool, np.concatenate([first, others]), eta, tops)
-        self.pool = self.pool._replace(eta=eta, tops=tops)
+        before = {name: getattr(self.pool, name) for name in ("eta", "flat", "tops")}
+        if self.other["tops"].shape != self.pool.tops.shape:
+            self.other = room(len(self.pool.free), self.pool.eta.dtype)
+        in_order(self.pool, np.concatenate([first, others]), self.other["eta"], self.other["tops"])
+        self.pool, self.other = self.pool._replace(**self.other), before
 
     def reserve(self, places: int) -> None:
         """Room for at least so many more order parameters."""

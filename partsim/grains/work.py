@@ -1,10 +1,9 @@
 """What a step of the phase field has to do: flops and bytes.
 
-A degree of freedom is an order parameter in a cell of a block of 8^3. The loops run over the places
-from the first cell to the last, ghosts between them too; test_grains_work.py counts their flops.
+A degree of freedom is an order parameter in a cell of a block of 8^3; test_grains_work.py counts
+the flops.
 """
 
-from partsim.grains.kernels import START, STOP
 from partsim.grains.pool import CELLS, ROOM, SQUARE
 from partsim.work import Work
 
@@ -19,8 +18,6 @@ def advance(order_parameters: float, number: int) -> Work:
     Order parameters are read, with six faces of neighbours, and written; mobility and melting are
     read once for a block.
     """
-    places = STOP - START
-    shared = Work(FACTOR * places, 2 * ROOM * number) * (1 / order_parameters)
-    flops = SQUARES * CELLS + ADVANCE * places
-    own = Work(flops, (2 * CELLS + 6 * SQUARE) * number)
+    shared = Work(FACTOR * CELLS, 2 * ROOM * number) * (1 / order_parameters)
+    own = Work((SQUARES + ADVANCE) * CELLS, (2 * CELLS + 6 * SQUARE) * number)
     return (shared + own) * (1 / CELLS)
