@@ -8,6 +8,8 @@ runs=${1:?usage: bash jobs/weights/train.sh RUNS}
 
 simulated=(jobs/data/simulation/case_*.h5)
 experiment_like=(jobs/data/experiment_like/case_*.h5)
+# processors with instructions for bfloat16 train faster with it, others many times slower
+precision=$(grep -q -w -e avx512_bf16 -e amx_bf16 /proc/cpuinfo && echo bf16 || echo float32)
 # 12500 steps; kept as bfloat16, 14 MiB
 pretraining=(batch=16 images=200000 warmup=8000 learning_rate=4e-4)
 # no case of that study validates: the second runs of two do
@@ -22,7 +24,7 @@ train() {
     if [ -f "$runs/$name/state.pt" ]; then
         .venv/bin/gensim resume "$runs/$name"
     else
-        .venv/bin/gensim "$@" --set=half=true --set=licence=GPL-3.0-or-later --output "$runs/$name"
+        .venv/bin/gensim "$@" "--set=precision=$precision" --set=half=true --set=licence=GPL-3.0-or-later --output "$runs/$name"
     fi
     mkdir -p "jobs/weights/$name"
     for part in unet scheduler gensim.json README.md curve.csv curve.png; do
