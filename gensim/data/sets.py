@@ -105,8 +105,11 @@ class CropSet:
     def images(self, which: np.ndarray) -> np.ndarray:
         """(k, h, h, channels) uint8, the crops `which` as they are, or drawn anew."""
         if self.drawn == "orientations":
-            return np.stack([self._file(int(crop)).harmonics[self.grains(np.array([crop]))[0]]
-                             for crop in which])
+            grains = self.grains(which)
+            images = np.empty((*grains.shape, self.channels), np.uint8)
+            for row, crop in enumerate(which):
+                images[row] = self._file(int(crop)).harmonics[grains[row]]
+            return images
         images = self._gathered("images", which, (self.size, self.size, 3), np.uint8)
         if self.drawn == "palette":
             for row, crop in enumerate(which):
