@@ -12,7 +12,9 @@ from partsim.schema import Section, parse_toml, read_text, require, validate
 from partsim.units import EnergyDensity, Length, Number, Power, Speed, Temperature
 
 SAME = 1e-9  # relative difference of numbers that mean the same condition
+STRIDE = 1000  # between the seeds of one case and of the next
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+RunSeed = Annotated[int, Field(ge=0, lt=STRIDE)]
 
 
 class Case(Section):
@@ -30,6 +32,10 @@ class Case(Section):
     hatch: Length | None = Field(None, gt=0, description="of this case; default: the job's")
     split: Literal["train", "validation", "held_out"] = Field(
         "train", description="of all its runs, but for the seeds of validation"
+    )
+    seeds: tuple[Seed, ...] | None = Field(
+        None, description="of its grains, as many as the study's; default: the study's, and 1000 "
+                          "times the number of the case more"
     )
 
     @property
@@ -57,8 +63,8 @@ class Study(Section):
         None, description="job file that the cases vary, beside the study; partsim track needs it"
     )
     section: Literal["cross", "longitudinal"] = Field("cross", description="that is cropped")
-    seeds: tuple[Seed, ...] = Field(min_length=1, description="of the grains, for every case")
-    validation_seeds: tuple[Seed, ...] = Field(
+    seeds: tuple[RunSeed, ...] = Field(min_length=1, description="of the runs of every case")
+    validation_seeds: tuple[RunSeed, ...] = Field(
         (), description="of the runs that validate where the case teaches"
     )
     window: Window | None = Field(None, description="that all cases lie in")
@@ -73,12 +79,25 @@ class Study(Section):
         raise UserError(f"the study has no case of {power:g} W, {speed:g} m/s, {temperature:g} K")
 
 
+def seeds_of(study: Study, number: int) -> tuple[int, ...]:
+    """The seeds of the grains in the runs of a case, in the order of the study's.
+
+    No two cases share one unless they say so: runs of the same seed grow from the same metal, and
+    their grains agree in much of a section even where powers and speeds differ.
+    """
+    own = study.cases[number - 1].seeds
+    return tuple(STRIDE * number + seed for seed in study.seeds) if own is None else own
+
+
 def split_of(study: Study, number: int, seed: int) -> str:
-    """The split of one run of the case with this number; UserError for a seed it lacks."""
-    if seed not in study.seeds:
-        raise UserError(f"the study has no seed {seed}, but {', '.join(map(str, study.seeds))}")
+    """The split of the run of a case whose grains have this seed; UserError where it has none."""
+    own = seeds_of(study, number)
+    if seed not in own:
+        raise UserError(f"case {number} has no run with grains.seed = {seed}, but "
+                        f"{', '.join(map(str, own))}")
     split = study.cases[number - 1].split
-    return "validation" if split == "train" and seed in study.validation_seeds else split
+    validates = study.seeds[own.index(seed)] in study.validation_seeds
+    return "validation" if split == "train" and validates else split
 
 
 def is_study(path: Path) -> bool:
@@ -93,6 +112,7 @@ def load(path: Path) -> Study:
     try:
         _check_seeds(study)
         _check_cases(study)
+        _check_metal(study)
         if study.window is not None:
             _check_window(study.window, study.cases)
     except UserError as problem:
@@ -108,6 +128,20 @@ def _check_seeds(study: Study) -> None:
                 f"one of seeds, {text}")
     require(len(set(study.validation_seeds)) < len(study.seeds), "validation_seeds",
             "all of seeds", "fewer: nothing would be left to train on")
+
+
+def _check_metal(study: Study) -> None:
+    """No metal in two splits: grains that were trained with would be seen again in a test."""
+    known: dict[int, tuple[int, str]] = {}
+    for number, case in enumerate(study.cases, 1):
+        own = seeds_of(study, number)
+        require(len(set(own)) == len(own) == len(study.seeds), f"cases[{number - 1}].seeds",
+                f"[{', '.join(map(str, own))}]", f"{len(study.seeds)} different numbers")
+        for seed in own:
+            split = split_of(study, number, seed)
+            before, other = known.setdefault(seed, (number, split))
+            require(other == split, f"cases[{number - 1}].seeds", f"{seed}",
+                    f"another: it is that of cases[{before - 1}], which is in {other}, not {split}")
 
 
 def _check_cases(study: Study) -> None:

@@ -27,7 +27,7 @@ from partsim.meltpool import check
 from partsim.meltpool.melt import TEMPERATURE, melt
 from partsim.parallel import alone, one_line, raise_together, rank_print, together
 from partsim.schema import parse_toml, read_text
-from partsim.study import Study, split_of
+from partsim.study import Study, seeds_of, split_of
 from partsim.trackjob import TrackJob, parse
 from partsim.wholefile import replace_json
 
@@ -79,7 +79,8 @@ def tasks_of(study: Study, path: Path) -> list[Task]:
     entries = parse_toml(read_text(source, "job file"), f"job file {source}")
     tasks = []
     for number in range(1, len(study.cases) + 1):
-        jobs = {seed: job_of(study, number, seed, entries, source) for seed in study.seeds}
+        seeds = seeds_of(study, number)
+        jobs = {seed: job_of(study, number, seed, entries, source) for seed in seeds}
         try:
             for job in jobs.values():
                 check_all(job)

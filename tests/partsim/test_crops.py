@@ -118,15 +118,17 @@ def test_a_study_numbers_and_splits_the_cases(tmp_path):
     grain = voronoi((102, 102, 4), 20)
     paths = [
         write_grains(tmp_path / f"{power}{seed}.h5", grain, power=power, speed=speed, seed=seed)
-        for power, speed in ((150.0, 0.8), (100.0, 0.5)) for seed in (2, 1)
+        for power, speed, seed in ((150.0, 0.8, 2002), (150.0, 0.8, 2001), (100.0, 0.5, 1002),
+                                   (100.0, 0.5, 1001))
     ]
     columns = crop(paths, View(Cut()), study)[0].columns
     assert columns["case"].tolist() == [1, 1, 2, 2]
     assert columns["split"].tolist() == ["train", "validation", "held_out", "held_out"]
     with pytest.raises(UserError, match="no case of 150 W, 0.9 m/s, 300 K"):
         crop([write_grains(tmp_path / "other.h5", grain, speed=0.9)], View(Cut()), study)
-    with pytest.raises(UserError, match="no seed 7, but 1, 2"):
-        crop([write_grains(tmp_path / "other.h5", grain, seed=7)], View(Cut()), study)
+    with pytest.raises(UserError, match="no run with grains.seed = 7, but 1001, 1002"):
+        crop([write_grains(tmp_path / "other.h5", grain, power=100.0, speed=0.5, seed=7)],
+             View(Cut()), study)
     with pytest.raises(UserError, match="each run must be given once"):
         crop([paths[0], paths[0]], View(Cut()))
 

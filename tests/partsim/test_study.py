@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import qmc
 
 from partsim.errors import UserError
-from partsim.study import load, split_of
+from partsim.study import load, seeds_of, split_of
 
 pytestmark = pytest.mark.serial
 STUDIES = Path(__file__).parents[2] / "jobs" / "studies"
@@ -62,9 +62,31 @@ def test_depths_of_the_source_follow_its_law():
 
 def test_seeds_of_validation_split_runs(tmp_path):
     study = load(written(tmp_path, "validation_seeds = [2]" + SMALL))
-    assert [split_of(study, 1, seed) for seed in (1, 2)] == ["train", "validation"]
-    assert [split_of(study, 2, seed) for seed in (1, 2)] == ["held_out", "held_out"]
+    assert [split_of(study, 1, seed) for seed in (1001, 1002)] == ["train", "validation"]
+    assert [split_of(study, 2, seed) for seed in (2001, 2002)] == ["held_out", "held_out"]
     assert study.number_of((150, 0.5, 300)) == 2
+    with pytest.raises(UserError, match="case 2 has no run with grains.seed = 1, but 2001, 2002"):
+        split_of(study, 2, 1)
+
+
+def test_no_two_cases_grow_from_the_same_metal_unless_they_say_so(tmp_path):
+    for name in ("data", "experiment_like", "sobol40"):
+        study = load(STUDIES / f"{name}.toml")
+        metal: dict[int, set[str]] = {}
+        for number, case in enumerate(study.cases, 1):
+            for seed in seeds_of(study, number):
+                assert case.seeds is not None or seed not in metal
+                metal.setdefault(seed, set()).add(split_of(study, number, seed))
+        assert all(len(splits) == 1 for splits in metal.values()), name
+    same = SMALL.replace('"100 W", speed', '"100 W", seeds = [7, 8], speed')
+    assert same != SMALL
+    shared = same.replace('split = "held_out"', 'split = "held_out", seeds = [8, 9]')
+    told = (r"cases\[1\].seeds = 8, but it must be another: it is that of cases\[0\], which is in "
+            "train, not held_out")
+    with pytest.raises(UserError, match=told):
+        load(written(tmp_path, shared))
+    with pytest.raises(UserError, match=r"cases\[0\].seeds = \[7, 7\], but it must be 2 different"):
+        load(written(tmp_path, same.replace("[7, 8]", "[7, 7]")))
 
 
 def written(folder, text):
