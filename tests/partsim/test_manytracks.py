@@ -58,11 +58,12 @@ def test_every_case_ends_in_crops_and_a_card(comm, study, monkeypatch):
     manytracks.run_study(comm, studies.load(study), study, folder)
     for number, power, split in ((1, 150.0, "train"), (2, 120.0, "held_out")):
         crops = read(folder / f"case_{number:02d}.h5")
-        assert len(crops) == 10 and set(crops.columns["seed"]) == {3, 5}  # 16 um at 4 um, twice
+        seeds = [1000 * number + seed for seed in (3, 5)]
+        assert len(crops) == 10 and set(crops.columns["seed"]) == set(seeds)  # 16 um at 4 um, twice
         assert set(crops.columns["case"]) == {number} and set(crops.columns["split"]) == {split}
         card = json.loads((folder / f"case_{number:02d}.json").read_text())
         assert card["power"] == power and card["crops"] == 10 and len(card["runs"]) == 2
-        assert [run["seed"] for run in card["runs"]] == [3, 5]
+        assert [run["seed"] for run in card["runs"]] == seeds
         assert all(run["correlation_length"] > 0 for run in card["runs"])
         assert f"power = {power}" in card["job"]
     assert (folder / "case_01.png").stat().st_size > 1000
@@ -124,6 +125,7 @@ def test_a_case_may_differ_in_more_than_its_condition(study):
     text = STUDY.replace('split = "held_out"', 'absorptivity = 0.5, hatch = "90 um"')
     study.write_text(text)
     one, other = manytracks.tasks_of(studies.load(study), study)
-    assert one.jobs[3].source.absorptivity == 0.6 and one.jobs[3].scan.hatch == 1e-4
+    assert one.jobs[1003].source.absorptivity == 0.6 and one.jobs[1003].scan.hatch == 1e-4
     assert {job.source.absorptivity for job in other.jobs.values()} == {0.5}
-    assert other.jobs[5].scan.hatch == pytest.approx(9e-5) and other.jobs[5].grains.seed == 5
+    assert other.jobs[2005].scan.hatch == pytest.approx(9e-5)
+    assert other.jobs[2005].grains.seed == 2005
