@@ -6,7 +6,7 @@
     orientations  (m, 4)        float64, quaternions
     power, speed, initial_temperature   (n,)  nominal W, m/s, K; NaN where unknown
     absorbed_power, position            (n,)  W, m; NaN where unknown
-    case, run, seed                     (n,)  int
+    case, run, seed                     (n,)  int; see partsim/crops/__init__.py
     domain, split                       (n,)  text; split is train, validation or held_out
 """
 
@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from gensim.data import harmonics
-from partsim.crops.cropfile import FORMAT, SECTIONS
+from partsim.crops.cropfile import FORMAT, SECTIONS, UNIT_LENGTH
 from partsim.crops.ipf import ipf
 from partsim.crops.splits import SPLITS
 from partsim.errors import UserError
@@ -59,6 +59,7 @@ class CropFile:
         self.columns = {name: self._column(name) for name in (*NUMBERS, *COUNTS)}
         self.columns |= {name: self._column(name).astype(str) for name in TEXTS}
         self._check_columns()
+        self._check_orientations()
         self.palette = self._palette()
 
     def _opened(self) -> h5py.File:
@@ -104,6 +105,19 @@ class CropFile:
         odd = set(self.columns["split"]) - set(SPLITS)
         self._require(not odd, f"has split = {sorted(odd)}, but it must be {', '.join(SPLITS)}")
 
+    def _check_orientations(self) -> None:
+        orientations, most = self._read("orientations", ()), -1
+        shape = orientations.shape
+        self._require(len(shape) == 2 and shape[1] == 4, f"has orientations {shape}, but they must "
+                      "be quaternions (m, 4)")
+        lengths = np.linalg.norm(orientations, axis=1)
+        self._require(bool(np.allclose(lengths, 1, rtol=0, atol=UNIT_LENGTH)), "has orientations "
+                      "that are no unit quaternions")
+        for row in range(self.count):
+            most = max(most, int(self._read("grains", row).max(initial=-1)))
+        self._require(most < len(orientations), f"has grains up to {most}, but orientations for "
+                      f"{len(orientations)}")
+
     def _require(self, condition: bool, what: str) -> None:
         if not condition:
             raise UserError(f"{self.path} {what}")
@@ -115,6 +129,9 @@ class CropFile:
             raise UserError(f"{self.path} is damaged in {name}") from problem
 
     def _column(self, name: str) -> np.ndarray:
+        found, wanted = self._file[name].dtype, "text" if name in TEXTS else "numbers"
+        self._require(found.kind in ("OS" if name in TEXTS else "ifu"),
+                      f"has {name} of {found}, but it must be {wanted}")
         return self._read(name, ())
 
     def _palette(self) -> Palette | None:

@@ -25,8 +25,9 @@ class CropSet:
                 are drawn anew, see `numbers`. "orientations": as harmonics.py, nine channels
 
     Raises UserError where the files do not fit together, where orientations are not known that are
-    to be drawn, or where one run of a case is in two splits: neighbouring slices of one specimen
-    are nearly equal, so that this is a leak.
+    to be drawn, or where one run of a case, or two runs of one seed, are in two splits:
+    neighbouring slices of one specimen are nearly equal, and runs of one seed grow from the same
+    metal, so that this is a leak.
     """
 
     def __init__(
@@ -59,14 +60,18 @@ class CropSet:
         self.columns["split"] = np.where(chosen, "validation", self.columns["split"])
 
     def _check_leak(self) -> None:
+        names = ("domain", "case", "run", "seed", "split")
         split_of: dict[tuple, str] = {}
-        for domain, case, run, split in zip(
-            *(self.columns[name] for name in ("domain", "case", "run", "split")), strict=True
-        ):
+        for domain, case, run, seed, split in zip(*(self.columns[name] for name in names),
+                                                  strict=True):
             known = split_of.setdefault((domain, case, run), split)
             if known != split:
                 raise UserError(f"run {run} of case {case} is in {known} and in {split}; a run"
                                 " must be in one split only")
+            known = split_of.setdefault((domain, seed), split) if seed >= 0 else split
+            if known != split:
+                raise UserError(f"run {run} of case {case} is in {split}, but another from the same"
+                                f" metal, seed {seed}, is in {known}")
 
     def _check_known(self) -> None:
         for file in self.files:

@@ -8,23 +8,36 @@ from gensim.data.sets import CropSet
 
 RESAMPLED = 1000
 COVERED = (2.5, 97.5)  # percentiles of an interval
+BLOCK = 2  # crops, the width of a block of a map
+LEAST_BLOCKS = 5  # fewer tell nothing of their spread
+
+
+def specimens(crops: CropSet, which: np.ndarray) -> np.ndarray:
+    """(k,) a number for each of some crops: that of the metal that it shows.
+
+    Runs of one domain and seed grew from the same metal, whatever their condition. A measured map,
+    a case without a seed, is one specimen whatever part of it a crop shows.
+    """
+    domain, case, seed = (crops.columns[name][which] for name in ("domain", "case", "seed"))
+    metal = np.where(seed >= 0, seed, -1 - case)
+    rows = np.column_stack([np.unique(domain, return_inverse=True)[1], metal])
+    return np.unique(rows, axis=0, return_inverse=True)[1].ravel()
 
 
 def groups(crops: CropSet, which: np.ndarray) -> np.ndarray:
     """(k,) a number for each of some crops; those of different numbers are independent.
 
-    Slices of one run are nearly equal, so that a run is one group. A crop without a position was
-    drawn from a model and is a group of its own. Where all come from one run, as of a measured map,
-    blocks as wide as a crop along its position are the groups.
+    Slices of one specimen are nearly equal, so that a specimen is one group. A crop without a
+    position was drawn from a model and is a group of its own. Where all show one specimen, as a
+    measured map, blocks as wide as two crops along its position are the groups, if there are enough
+    of them: neighbouring blocks share what lies at the line between them.
     """
-    columns = {name: crops.columns[name][which] for name in ("domain", "case", "run", "position")}
-    position = columns["position"].astype(float)
-    specimen = np.stack([np.unique(columns[name], return_inverse=True)[1]
-                         for name in ("domain", "case", "run")], axis=1)
-    block = np.zeros(len(which), np.int64)
-    if len(np.unique(specimen, axis=0)) == 1:
-        side = crops.size * crops.pixel_size
-        block = np.floor(np.nan_to_num(position) / side).astype(np.int64)
+    position = crops.columns["position"][which].astype(float)
+    specimen, block = specimens(crops, which), np.zeros(len(which), np.int64)
+    if len(np.unique(specimen)) == 1:
+        side = BLOCK * crops.size * crops.pixel_size
+        found = np.floor(np.nan_to_num(position) / side).astype(np.int64)
+        block = found if len(np.unique(found)) >= LEAST_BLOCKS else block
     alone = np.where(np.isnan(position), np.arange(1, len(which) + 1), 0)
     rows = np.column_stack([specimen, block, alone])
     return np.unique(rows, axis=0, return_inverse=True)[1].ravel()

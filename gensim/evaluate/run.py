@@ -10,7 +10,7 @@ from gensim.evaluate import copies, frechet, report
 from gensim.evaluate.compare import Choices, compared
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.figures import draw_histograms, draw_overlays, draw_sheets
-from gensim.evaluate.groups import halves
+from gensim.evaluate.groups import halves, specimens
 from partsim.errors import UserError
 from partsim.wholefile import replace_json, replace_text
 
@@ -85,7 +85,7 @@ def apart(
         "images": [len(a), len(b)], "kernel": frechet.kernel_distance(a, b),
     }
     group = truth.groups(np.arange(len(truth)))
-    if len(specimens(truth)) < 2:
+    if len(np.unique(specimens(truth.crops, truth.which))) < 2:
         return table | {"refused": "the truth is one specimen"}
     a, b = projection(a), projection(b)
     chance = np.random.default_rng(FLOOR_SEED)
@@ -96,9 +96,3 @@ def apart(
     except UserError as problem:
         table["refused"] = str(problem)
     return table
-
-
-def specimens(domain: Domain) -> set[tuple]:
-    """(domain, case, run) of all its crops."""
-    columns = (domain.crops.columns[name][domain.which] for name in ("domain", "case", "run"))
-    return set(zip(*(column.tolist() for column in columns), strict=True))

@@ -98,7 +98,7 @@ def _crops(found: Windows, means: np.ndarray, path: Path, choices: Choices) -> C
     columns = {
         "power": unknown, "absorbed_power": unknown, "speed": unknown,
         "initial_temperature": unknown, "position": found.positions, "case": each,
-        "run": found.side + 1, "seed": 0 * each, "domain": np.full(len(each), choices.domain),
+        "run": found.side + 1, "seed": -each, "domain": np.full(len(each), choices.domain),
         "split": np.array(SPLITS)[found.side],
     }
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

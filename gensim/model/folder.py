@@ -18,6 +18,7 @@ from diffusers import DDIMScheduler, UNet2DModel
 from pydantic import ValidationError
 
 from gensim.data.augment import resized
+from gensim.data.crops import sha256
 from gensim.model.card import FORMAT, Card, in_words
 from partsim.errors import UserError
 
@@ -127,6 +128,11 @@ def load_card(folder: Path) -> Card:
     if card.format != FORMAT:
         raise UserError(f'{path} has format = "{card.format}", but it must be "{FORMAT}"')
     return card
+
+
+def weights_of(folder: Path) -> list[str]:
+    """SHA-256 of the files that hold the weights of the model in a folder."""
+    return [sha256(path) for path in sorted(Path(folder).glob("unet/*.safetensors"))]
 
 
 def load(folder: Path) -> Model:

@@ -16,6 +16,7 @@ PAPER_SPREAD = 30.0  # of the frequencies, cycles per 100 W and per 0.5 m/s
 PAPER_OFFSET = {"cross": (100.0, 0.5), "longitudinal": (100.0, 0.25)}  # W, m/s
 PAPER_SCALE = (100.0, 0.5)
 PAPER_FREQUENCIES = 32
+LEAST_RANGES = (100.0, 0.5, 300.0)  # W, m/s, K; a model may go on with data that vary more
 WIDTH_PER_CHANNEL = 4  # of the embedding, fixed by UNet2DModel
 
 
@@ -73,8 +74,8 @@ DEFAULT = "small"
 def embedding_for(network: Network, section: str, conditions: np.ndarray) -> Embedding:
     """The embedding of a network that is to be trained with `conditions` (n, 3).
 
-    Ours scales each condition by its least value and its range in the data; the paper's constants
-    depend on the section alone.
+    Ours scales each condition by its least value and its range in the data, but by LEAST_RANGES at
+    least; the paper's constants depend on the section alone.
     """
     if network.paper:
         with torch.random.fork_rng(devices=[]):
@@ -89,12 +90,12 @@ def embedding_for(network: Network, section: str, conditions: np.ndarray) -> Emb
 
 
 def ranges(conditions: np.ndarray) -> tuple[list[float], list[float]]:
-    """Least value and range of each column; 0 and 1 where nothing is known, range 1 if it is 0."""
+    """Least value and range of each column; 0 and the least range where nothing is known."""
     low, spread = [], []
-    for column in conditions.T:
+    for column, least in zip(conditions.T, LEAST_RANGES, strict=True):
         known = column[~np.isnan(column)]
         low.append(float(known.min()) if len(known) else 0.0)
-        spread.append(float(np.ptp(known)) or 1.0 if len(known) else 1.0)
+        spread.append(max(float(np.ptp(known)), least) if len(known) else least)
     return low, spread
 
 

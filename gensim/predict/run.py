@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from gensim.model.folder import load
+from gensim.model.folder import Model, load
 from gensim.predict.picture import draw
 from gensim.predict.places import Place, place_at, read_arrivals
 from gensim.predict.volume import write_slab
 from gensim.ranks import joined
 from gensim.sample.draw import Order, drawn, write_samples
+from partsim.schema import require
 from partsim.wholefile import replace_json
 
 
@@ -28,7 +29,7 @@ def predict(
         places = ranks.together(lambda: [place_at(arrivals, point, power) for point in points])
         asked = replace(order, conditions=np.stack([place.condition for place in places]))
         model = ranks.together(lambda: load(model_folder))
-        ranks.together(lambda: asked.check(model))
+        ranks.together(lambda: check(model_folder, model, asked))
         images = drawn(model, asked, ranks)
 
         def write() -> None:
@@ -41,6 +42,13 @@ def predict(
             replace_json(output / "places.json", [told(place) for place in places])
 
         ranks.on_first(write)
+
+
+def check(folder: Path, model: Model, asked: Order) -> None:
+    """UserError where the model cannot draw what is asked for, or shows sections along the scan."""
+    asked.check(model)
+    section = model.card.section
+    require(section == "cross", f"{folder}: section", section, "cross: images are set across x")
 
 
 def told(place: Place) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def draw_errors(held_out: dict[str, dict[str, list[float | None]]], path: Path) 
     """
     names = list(held_out)
     known = {quantity for row in held_out.values() for quantity, (mean, _) in row.items()
-             if mean is not None and quantity not in SCORES and not quantity.endswith("MAPE")}
+             if mean is not None and quantity not in SCORES and "MAPE" not in quantity}
     shown = [quantity for quantity in held_out[names[-1]] if quantity in known]
     figure = Figure(figsize=(2.2 * len(shown) + 1, 0.35 * len(names) + 1.2), layout="constrained")
     places = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]

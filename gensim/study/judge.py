@@ -25,7 +25,7 @@ class Truth(NamedTuple):
     domain      all its crops
     conditions  (c, 3)  its different conditions
     number      (k,)    of the condition of each crop
-    held_out    (c,)    which of them teach nothing
+    held_out    (c,)    which of them neither teach nor validate
     """
 
     domain: Domain
@@ -47,13 +47,18 @@ class Truth(NamedTuple):
         return Part(self.domain, np.flatnonzero(self.number == number))
 
 
-def judged(truth: Truth, made: dict[int, Part], choices: Choices) -> dict[str, Any]:
-    """The comparison of what was made for some conditions (by number) with the truth."""
+def judged(
+    truth: Truth, made: dict[int, Part], choices: Choices, taught: np.ndarray
+) -> dict[str, Any]:
+    """The comparison of what was made for some conditions (by number) with the truth.
+
+    taught  (c,) which conditions the maker knew
+    """
     rows = []
     for number, part in made.items():
         rows.append({
             "condition": named(truth.conditions[number]),
-            "held_out": bool(truth.held_out[number]),
+            "held_out": bool(truth.held_out[number]), "taught": bool(taught[number]),
             **summary(pair(truth.part(number), part, choices)),
         })
     return {"conditions": rows, "score": score(truth, made), "control": control(truth, made)}

@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from gensim.train.plan import Settings
 from partsim.errors import UserError
 from partsim.schema import Section, parse_toml, read_text, require, validate
 
 METHODS = ("baseline", "finetune", "distill")
 Method = Literal["baseline", "finetune", "distill"]
 Positive = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,7 +32,8 @@ class StudyPlan(Section):
     learning_rates: tuple[Rate, ...] = Field((1e-4,), min_length=1, description="tried by each "
                                              "method with the first seed; validation decides")
     methods: tuple[Method, ...] = Field(METHODS, min_length=1)
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="of the refining trainings")
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1,
+                                    description="of the refining trainings")
     truth: tuple[Share, ...] = Field((0.8,), min_length=1, description="weights of the true noise "
                                      "in distillation; the first one is compared with the others")
     cases: tuple[Positive, ...] = Field((), description="fewer cases of the experiment that teach, "
@@ -52,4 +55,5 @@ def load(path: Path) -> StudyPlan:
             raise UserError(f"{where}: {name} = {list(values)}, but it must be different values")
     taken = {"images", "learning_rate", "seed", "truth", "validation"} & set(plan.settings)
     require(not taken, f"{where}: settings", ", ".join(sorted(taken)), "what the study leaves open")
+    validate(Settings, plan.settings | {"validation": plan.validation}, f"{where}: settings: ")
     return plan

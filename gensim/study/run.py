@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,8 @@ class Study:
     def shown(self, main: list[Cell]) -> dict[str, dict[str, np.ndarray]]:
         """Held-out condition -> the truth and each maker -> images, as they are read."""
         truth, makers = self.truth, dict(zip(WITHOUT_TRAINING, (self.simulated(), self.nearest())))
-        makers |= {cells.label(cell): self.sampled(cell) for cell in main}
+        makers |= {cells.label(cell): self.sampled(cell) for cell in main
+                   if self.samples_of(cell).exists()}
         found = {}
         for number in np.flatnonzero(truth.held_out):
             rows = {"truth": truth.domain.some(truth.part(number).which).images}
@@ -253,24 +254,40 @@ class Study:
         self, cell: Cell, loss: float, images: np.ndarray, order: Order
     ) -> dict[str, Any]:
         """What a cell's JSON holds."""
-        folder = self.folder / cell.name
-        write_samples(folder / "samples.h5", load_model(folder), order, images)
+        write_samples(self.samples_of(cell), load_model(self.folder / cell.name), order, images)
         domain, made = self.sampled(cell)
-        found = self.judgement(domain, made)
+        found = self.judgement(domain, made, self.taught_by(self.plan_of(cell).files))
         return {**cell._asdict(), "validation_loss": loss,
                 "unreadable": float(domain.unreadable.mean()), **found}
 
+    def samples_of(self, cell: Cell) -> Path:
+        """The crops file with a cell's samples; without it only the pictures are poorer."""
+        return self.folder / cell.name / "samples.h5"
+
+    def taught_by(self, files: Sequence[Path]) -> np.ndarray:
+        """(c,) which conditions of the experiment some crop of the files teaches."""
+        crops = CropSet(files, self.validating)
+        train = crops.conditions[crops.columns["split"] == "train"]
+        same = (self.truth.conditions[:, None] == train) | (
+            np.isnan(self.truth.conditions[:, None]) & np.isnan(train))
+        return same.all(axis=2).any(axis=1)
+
     def sampled(self, cell: Cell) -> tuple[Domain, dict[int, Part]]:
         """A cell's samples, by condition of the experiment."""
-        domain = Domain.of([self.folder / cell.name / "samples.h5"])
+        domain = Domain.of([self.samples_of(cell)])
         number = domain.crops.columns["case"]
         return domain, {each: Part(domain, np.flatnonzero(number == each))
                         for each in range(len(self.truth.conditions))}
 
-    def judgement(self, domain: Domain, made: dict[int, Part]) -> dict[str, Any]:
-        """What was made for conditions beside the truth; the features on held-out ones alone."""
+    def judgement(
+        self, domain: Domain, made: dict[int, Part], taught: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """What was made for conditions beside the truth; the features on held-out ones alone.
+
+        taught  (c,) which conditions the maker knew, None: all that are not held out
+        """
         truth = self.truth
-        found = judged(truth, made, Choices())
+        found = judged(truth, made, Choices(), ~truth.held_out if taught is None else taught)
         held = [number for number in made if truth.held_out[number]]
         if self.plan.features != NO_FEATURES and held:
             mine = np.concatenate([truth.part(number).which for number in held])
@@ -292,15 +309,16 @@ class Study:
         return domain, made
 
     def nearest(self) -> tuple[Domain, dict[int, Part]]:
-        """The experiment's crops of the nearest condition that teaches, for held-out ones."""
+        """The experiment's crops of the nearest other condition that teaches."""
         truth = self.truth
         spread = np.nanstd(truth.conditions, axis=0)
         scaled = np.nan_to_num(truth.conditions) / np.where(spread > 0, spread, 1)
         taught = np.flatnonzero(~truth.held_out)
         made = {}
-        for number in np.flatnonzero(truth.held_out):
-            gap = np.linalg.norm(scaled[taught] - scaled[number], axis=1)
-            made[int(number)] = truth.part(int(taught[np.argmin(gap)]))
+        for number in range(len(truth.conditions)):
+            others = taught[taught != number]
+            gap = np.linalg.norm(scaled[others] - scaled[number], axis=1)
+            made[number] = truth.part(int(others[np.argmin(gap)]))
         return truth.domain, made
 
 

@@ -16,7 +16,8 @@ from partsim.wholefile import replace_json, replace_text
 
 Result = dict[str, Any]
 NOTES = """Errors are the mean over conditions of |mean / true mean - 1| in per cent; MAPE that of
-histogram counts of pairs of crops; inclination in degrees; the score is the share of held-out
+histogram counts of pairs of crops; a floor is the same between two halves of the truth, as far as
+that has several specimens; inclination in degrees; the score is the share of held-out
 conditions whose truth is nearer to what was made for them than the truth of every condition that
 taught, beside that of exchanged conditions. Plus or minus: standard deviation over seeds."""
 
@@ -49,18 +50,21 @@ def tabulated(rows: dict[str, list[Result]], held_out: bool) -> dict[str, dict[s
 
 def quantities(result: Result, held_out: bool) -> dict[str, float | None] | None:
     """The numbers of one cell; None where it has no such condition."""
-    rows = [row for row in result["conditions"] if row["held_out"] == held_out]
+    rows = [row for row in result["conditions"] if row["held_out" if held_out else "taught"]]
     if not rows:
         return None
     found: dict[str, float | None] = {}
     for name in SPREAD:
         found[f"{name} error"] = 100 * mean_size(rows, lambda r: r["measures"][name]["relative"])
         found[f"{name} MAPE"] = 100 * mean_size(rows, lambda r: r["measures"][name]["mape"])
+        floors = mean_size(rows, lambda r: r["measures"][name]["floor_mape"])
+        found[f"{name} MAPE floor"] = 100 * floors
     found["inclination error"] = mean_size(rows, lambda r: r["inclination"]["difference"])
     if held_out:
         found["score"], found["control"] = result["score"], result["control"]
         features = result.get("features", {})
-        found[features.get("name", "Frechet")] = features.get("frechet")
+        name = features.get("name", "Frechet")
+        found[name], found[f"{name} floor"] = features.get("frechet"), features.get("floor")
     return found
 
 

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gensim.data.augment import Augmentation
 from gensim.data.sets import CropSet, parts
-from gensim.model.folder import Model, cast, save
+from gensim.model.folder import Model, cast, save, weights_of
 from gensim.ranks import Ranks
 from gensim.train.batches import Batch, Feed, ahead
 from gensim.train.curve import LOSSES, Progress, draw_curve, write_table
@@ -40,6 +40,8 @@ class Training:
     best     least validation loss so far
     worse    validations since then
     rows     of the curve
+    judge    the objective on fixed sets, without a teacher
+    base     SHA-256 of the weights it began with, None for random ones
     """
 
     def __init__(self, plan: Plan, crops: CropSet, ranks: Ranks, folder: Path) -> None:
@@ -50,11 +52,13 @@ class Training:
         if settings.compile and ranks.device.type == "cpu":
             raise UserError("compile = True, but that needs a GPU")
         self.plan, self.settings, self.ranks, self.folder = plan, settings, ranks, folder
+        self.base = weights_of(plan.base) if plan.base else None
         self.model, teacher = ranks.together(lambda: started(plan, crops))
         dtype = DTYPES[settings.precision]
         self.unet = cast(self.model.unet, ranks.device, dtype)
-        self.objective = Objective(self.model, ranks.device, dtype,
-                                   bf16=settings.precision == "bf16")
+        self.objective, self.judge = (
+            Objective(self.model, ranks.device, dtype, bf16=settings.precision == "bf16")
+            for _ in range(2))
         if teacher is not None:
             self.objective.teacher = cast(teacher.unet, ranks.device, dtype)
             self.objective.truth = settings.truth
@@ -152,7 +156,8 @@ class Training:
         for name in LOSSES[1:]:
             row[name] = self.fixed_loss(name)
         if not all(math.isfinite(row[name]) for name in ("train", "validation")):
-            raise FloatingPointError(f"the loss is not finite after {self.counter} images")
+            raise UserError(f"the loss is not finite after {self.counter} images; with a smaller "
+                            f"learning_rate than {self.settings.learning_rate:g} it may be")
         row["images_per_second"] = self.progress.rate(self.counter)
         self.rows.append(row)
         self.losses.clear()
@@ -169,7 +174,10 @@ class Training:
 
     @torch.no_grad()
     def fixed_loss(self, part: str) -> float | None:
-        """The loss on the fixed triples of a part, over all ranks; None where it has no crops."""
+        """The loss on the fixed triples of a part, over all ranks; None where it has no crops.
+
+        That of equation (29), also in a distillation: so that methods can be compared.
+        """
         if len(self.members[part]) == 0:
             return None
         self.unet.eval()
@@ -178,7 +186,7 @@ class Training:
         for first in range(mine.start, mine.stop, VALIDATION_BATCH):
             numbers = range(first, min(first + VALIDATION_BATCH, mine.stop))
             batch = self.feeds[part].fixed(numbers, count)
-            total += float(self.objective(self.unet, batch)) * len(numbers)
+            total += float(self.judge(self.unet, batch)) * len(numbers)
         return self._mean(total, len(mine))
 
     def _write(self, better: bool) -> None:
@@ -193,6 +201,7 @@ class Training:
         state = {
             "ranks": self.ranks.size,
             "files": self.model.card.stages[-1].files,
+            "base": self.base,
             "counter": self.counter,
             "best": self.best,
             "worse": self.worse,
@@ -219,6 +228,9 @@ class Training:
             raise UserError(f"{path} cannot be resumed from: {text}") from problem
         if state.get("files") != self.model.card.stages[-1].files:
             raise UserError(f"{path} cannot be resumed from: the crops files have changed since")
+        if state.get("base") != self.base:
+            raise UserError(f"{path} cannot be resumed from: {self.plan.base} has other weights"
+                            " now")
         self.counter, self.best = state["counter"], state["best"]
         self.worse, self.rows = state["worse"], state["rows"]
         if state["ranks"] == self.ranks.size:

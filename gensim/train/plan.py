@@ -50,7 +50,7 @@ class Settings(BaseModel):
     validate_every: int = Field(8192, gt=0)
     validation_images: int = Field(128, gt=0)
     patience: int = Field(20, gt=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     precision: Literal["float32", "float64", "bf16"] = "float32"
     compile: bool = False
     drawn: Drawn = "palette"

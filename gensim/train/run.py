@@ -8,6 +8,7 @@ from gensim.model.folder import CARD
 from gensim.ranks import Ranks, joined
 from gensim.train.loop import STATE, Training
 from gensim.train.plan import Plan, read_plan, write_plan
+from partsim.errors import UserError
 from partsim.writable import make_writable
 
 
@@ -16,6 +17,9 @@ def begin(plan: Plan, folder: Path, stop: int | None = None) -> None:
 
     stop  images after which the state is written and Interrupted raised
     """
+    if plan.base is not None and folder.resolve() == plan.base.resolve():
+        raise UserError(f"--output {folder} is the model to begin with, which would be lost:"
+                        " choose another folder")
     with joined() as ranks:
         crops = ranks.together(lambda: read_crops(plan))
         with closing(Training(plan, crops, ranks, folder)) as training:

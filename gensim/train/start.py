@@ -1,5 +1,9 @@
 """The model that a training run begins with, and the scaling of its data."""
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -117,14 +121,24 @@ def finished_card(plan: Plan, crops: CropSet, model: Model) -> Model:
             raise UserError(f"the paper's network needs power and speed, but a crop has: {text}")
         conditions = np.pad(conditions[:, :2], ((0, 0), (0, 1)), constant_values=np.nan)
     known, _ = distinct_conditions(np.concatenate([card.hull, conditions]))
-    stage = Stage(verb=plan.verb, files={file.path.name: sha256(file.path) for file in crops.files},
-                  settings=plan.settings.model_dump())
+    paths = [file.path for file in crops.files]
+    stage = Stage(verb=plan.verb, settings=plan.settings.model_dump(),
+                  files=dict(zip(names_of(paths), map(sha256, paths), strict=True)))
     update = {
         "licence": plan.settings.licence or card.licence,
         "trained": [tuple(None if np.isnan(x) else float(x) for x in row) for row in known],
         "stages": [*card.stages, stage],
     }
     return Model(model.unet, card.model_copy(update=update))
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """What files are called on a card: by their names, from the folder on that they share where two
+    have the same."""
+    if len({path.name for path in paths}) == len(paths):
+        return [path.name for path in paths]
+    shared = os.path.commonpath([path.resolve().parent for path in paths])
+    return [os.path.relpath(path.resolve(), shared) for path in paths]
 
 
 def colours(

@@ -20,7 +20,8 @@ and the datasets, n crops of h x w pixels and m grains in all,
                          grain of one run, so rows may be equal and never belong to two runs
     images               (n, h, w, 3) uint8
     power, absorbed_power, speed, initial_temperature      (n,) in W, W, m/s, K; unknown is NaN
-    case, run, seed      (n,) int64: one condition, one simulation or map of it, its seed
+    case, run, seed      (n,) int64: one condition, one simulation or part of a map of it, its seed;
+                         runs of one seed are of one metal; -1: measured, a case is a map
     position             (n,) m, of the plane along its normal; in a map: of the window along x
     domain, split        (n,) text: where the crops come from; train, validation or held_out
 

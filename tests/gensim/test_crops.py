@@ -66,6 +66,10 @@ WRONG = {
     "lacking": ({"drop": ["case", "run"]}, "lacks case, run"),
     "section": ({"section": "top"}, "'top'"),
     "pixel size": ({"pixel_size": 0.0}, "pixel_size = 0.0"),
+    "unknown grain": ({"grains": DATA["grains"] + 99}, "grains up to 104, but orientations for 6"),
+    "three numbers": ({"orientations": np.ones((6, 3))}, "orientations (6, 3)"),
+    "no rotation": ({"orientations": np.full((6, 4), np.nan)}, "no unit quaternions"),
+    "text": ({"power": np.array(["many"] * 48, "S")}, "power of |S4, but it must be numbers"),
 }
 
 
@@ -180,7 +184,7 @@ def test_crops_without_grains_are_not_recoloured(tmp_path):
 
 
 def test_many_orientations_keep_their_colours(tmp_path):
-    path = write_small(tmp_path / "a.h5", orientations=np.arange(84).reshape(21, 4))
+    path = write_small(tmp_path / "a.h5", orientations=random_quaternions(21))
     crops, chance = CropSet([path]), generator(1, 0, Purpose.TRAINING)
     np.testing.assert_array_equal(
         Augmentation(mirror=False).image(crops, 0, chance), DATA["images"][0])

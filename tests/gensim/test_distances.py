@@ -6,7 +6,7 @@ from scipy import linalg
 from gensim.data.sets import CropSet
 from gensim.evaluate import copies
 from gensim.evaluate.frechet import Projection, frechet, kernel_distance
-from gensim.evaluate.groups import groups, halves, interval
+from gensim.evaluate.groups import groups, halves, interval, specimens
 from gensim.evaluate.histograms import edges, errors
 from partsim.errors import UserError
 from tests.crops_files import COLOURS, crops_data, voronoi, write_small
@@ -88,14 +88,26 @@ def test_sampled_images_are_groups_of_their_own(tmp_path):
     assert len(set(groups(crops, np.arange(n)))) == n
 
 
-def test_one_map_falls_into_blocks_as_wide_as_a_crop(tmp_path):
+def test_one_map_falls_into_blocks_as_wide_as_two_crops(tmp_path):
     n = len(crops_data()["images"])
-    one, splits = np.ones(n, int), np.array(["train"] * n)
-    crops = some_crops(tmp_path, case=one, run=one, split=splits, position=np.zeros(n))
-    side = crops.size * crops.pixel_size
-    crops.columns["position"] = side * np.linspace(0, 2.99, n)
-    np.testing.assert_array_equal(np.unique(groups(crops, np.arange(n)), return_counts=True)[1],
-                                  np.bincount(np.linspace(0, 2.99, n).astype(int)))
+    one, splits = np.ones(n, int), np.array(["train"] * (n // 2) + ["held_out"] * (n // 2))
+    crops = some_crops(tmp_path, case=one, run=1 + (splits == "held_out"), seed=-one, split=splits,
+                       position=np.zeros(n))
+    side, all_ = crops.size * crops.pixel_size, np.arange(n)
+    assert len(set(specimens(crops, all_))) == 1  # whatever part of it is seen
+    crops.columns["position"] = 2 * side * np.linspace(0, 5.99, n)
+    np.testing.assert_array_equal(np.unique(groups(crops, all_), return_counts=True)[1],
+                                  np.bincount(np.linspace(0, 5.99, n).astype(int)))
+    crops.columns["position"] = 2 * side * np.linspace(0, 3.99, n)
+    assert len(set(groups(crops, all_))) == 1  # four blocks tell nothing
+
+
+def test_runs_from_one_metal_are_one_group(tmp_path):
+    n = len(crops_data()["images"])
+    crops = some_crops(tmp_path, seed=crops_data()["run"], split=np.array(["train"] * n))
+    assert len(set(groups(crops, np.arange(n)))) == 3
+    with pytest.raises(UserError, match="from the same metal, seed 0, is in train"):
+        some_crops(tmp_path, seed=crops_data()["run"])
 
 
 def test_interval_knows_that_members_of_a_group_are_alike(chance):

@@ -64,13 +64,14 @@ def experiment_of(folder):
 def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
     truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
     assert truth.held_out.tolist() == [False, False, True]
-    found = judged(truth, {number: truth.part(number) for number in range(3)}, Choices())
+    taught = ~truth.held_out
+    found = judged(truth, {number: truth.part(number) for number in range(3)}, Choices(), taught)
     assert found["score"] == 1 and found["control"] == 0
     for row in found["conditions"]:
         assert row["inclination"]["difference"] == 0
         assert all(entry["relative"] == 0 and entry["wasserstein"] == 0
                    for entry in row["measures"].values())
-    swapped = judged(truth, {2: truth.part(0)}, Choices())
+    swapped = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out)
     assert swapped["score"] == 0
     width = swapped["conditions"][0]["measures"]["width"]
     assert width["relative"] == pytest.approx(width["other"] / width["truth"] - 1)
@@ -79,13 +80,16 @@ def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
 
 def test_tables_are_means_over_conditions_and_seeds(tmp_path):
     truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
-    one = judged(truth, {2: truth.part(0)}, Choices())
-    two = judged(truth, {2: truth.part(1)}, Choices())
+    one = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out)
+    two = judged(truth, {2: truth.part(1)}, Choices(), ~truth.held_out)
     table = tabulated({"row": [one, two]}, True)["row"]
     errors = [100 * abs(each["conditions"][0]["measures"]["width"]["relative"])
               for each in (one, two)]
     np.testing.assert_allclose(table["width error"], [np.mean(errors), np.std(errors, ddof=1)])
     assert table["score"] == [0, 0] and tabulated({"row": [one]}, False) == {}
+    known = judged(truth, {0: truth.part(0), 1: truth.part(0)}, Choices(), np.array([True, False]))
+    taught = tabulated({"row": [known]}, False)["row"]
+    assert taught["width error"] == [0, 0]  # the condition that it did not know is left out
     one["conditions"][0]["measures"]["width"]["relative"] = None  # as JSON has what is not a number
     table = tabulated({"row": [one, two]}, True)["row"]
     assert table["width error"] == [None, None] and None not in table["length error"]
@@ -97,11 +101,16 @@ def test_tables_are_means_over_conditions_and_seeds(tmp_path):
     ({"methods": ["both"]}, "methods"),
     ({"settings": {"seed": 3}}, "settings = seed, but it must be what the study leaves open"),
     ({"imagse": 3}, "imagse"),
+    ({"settings": {"btach": 8}}, "settings: unknown entry btach; did you mean batch?"),
+    ({"settings": {"batch": 0}}, "settings: batch = 0, but it must be"),
+    ({"validation": "2/"}, "settings: validation = "),
+    ({"seeds": [-1]}, r"seeds\[0\] = -1, but it must be"),
 ])
 def test_wrong_studies(tmp_path, change, told):
     lines = [f"{name} = {json.dumps(value)}" for name, value in ({**PLAN, **change}).items()
              if not isinstance(value, dict)]
-    lines += [f"[{name}]\nseed = 3" for name, value in change.items() if isinstance(value, dict)]
+    lines += [f"[{name}]\n" + "\n".join(f"{key} = {entry}" for key, entry in value.items())
+              for name, value in change.items() if isinstance(value, dict)]
     (tmp_path / "study.toml").write_text("\n".join(lines))
     with pytest.raises(UserError, match=told) as problem:
         load(tmp_path / "study.toml")

@@ -1,5 +1,6 @@
 """Training: what a step sees, objectives, resumption bit for bit, ranks, early stopping."""
 import csv
+import shutil
 import subprocess
 import sys
 
@@ -17,6 +18,8 @@ from gensim.model.folder import load, save  # noqa: E402
 from gensim.ranks import Ranks  # noqa: E402
 from gensim.train.batches import ahead  # noqa: E402
 from gensim.train.plan import read_plan, settings_of, write_plan  # noqa: E402
+from gensim.train.run import begin  # noqa: E402
+from gensim.train.start import names_of  # noqa: E402
 from partsim.errors import Interrupted, UserError  # noqa: E402
 from tests.crops_files import crops_data, write_small  # noqa: E402
 from tests.gensim_runs import measured, plan, training, weights  # noqa: E402
@@ -285,3 +288,35 @@ def test_paper_network_needs_conditions(tmp_path):
 
     with pytest.raises(UserError, match="needs power and speed, but a crop has: 0.5 m/s"):
         started(made, CropSet([path]))
+
+
+def test_a_model_is_not_trained_over_itself(base, crops):
+    kept = (base / "gensim.json").read_bytes()
+    with pytest.raises(UserError, match="is the model to begin with, which would be lost"):
+        begin(plan(crops, "finetune", base), base)
+    assert (base / "gensim.json").read_bytes() == kept
+
+
+def test_a_distillation_is_judged_without_its_teacher(base, crops, tmp_path):
+    plain, taught = (training(crops, tmp_path, verb, base, truth=0.5).fixed_loss("validation")
+                     for verb in ("pretrain", "distill"))
+    assert taught == plain > 0
+
+
+def test_a_run_does_not_go_on_from_another_base(base, crops, tmp_path):
+    own = tmp_path / "base"
+    shutil.copytree(base, own)
+    begun = training(crops, tmp_path, "distill", own)
+    begun.save_state()
+    begun.restore()
+    save(training(crops, tmp_path, seed=9).model, own)
+    with pytest.raises(UserError, match="base has other weights now"):
+        training(crops, tmp_path, "distill", own).restore()
+
+
+def test_files_of_one_name_are_told_apart_on_the_card(crops, tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+    paths = [write_small(tmp_path / "x" / "a.h5"),
+             write_small(tmp_path / "y" / "a.h5", domain=np.array(["other"] * 48))]
+    assert names_of(paths) == ["x/a.h5", "y/a.h5"] and names_of(paths[:1]) == ["a.h5"]
