@@ -53,18 +53,24 @@ def check_step(job: TrackJob, liquidus: float) -> None:
 
 def check_block(job: TrackJob, file: TemperatureFile) -> None:
     """The pool is resolved and lies inside of the window, and the layers fit on the cells."""
-    grains, scan, found = job.grains, job.scan, plan(job, job.track.length)
+    grains, scan = job.grains, job.scan
     width, depth = file.pool[:, 0].max(), file.pool[:, 1].max()
     require(width >= LEAST_CELLS * grains.cell, "grains.cell", f"{grains.cell:g} m",
             f"at most a tenth of the pool's width, {width:.3g} m")
-    nz, ny, nx = found.cells
-    require(BYTES_PER_CELL * nz * ny * nx <= MOST_BYTES, "grains.cell", f"{grains.cell:g} m",
-            f"larger: {nz * ny * nx:.3g} cells need more than {MOST_BYTES / 1e9:g} GB")
     require(depth + grains.cell < grains.depth, "grains.depth", f"{grains.depth:g} m",
             f"more than the pool's depth, {depth:.3g} m")
     reach = (scan.tracks - 1) * scan.hatch + width
     require(grains.width is None or grains.width > reach, "grains.width", f"{grains.width} m",
             f"more than {reach:.3g} m, the width of all tracks")
+    check_layers(job)
+
+
+def check_layers(job: TrackJob) -> None:
+    """The metal fits into memory, and the layers on its cells: what no pool needs be known for."""
+    grains, scan = job.grains, job.scan
+    nz, ny, nx = plan(job, job.track.length).cells
+    require(BYTES_PER_CELL * nz * ny * nx <= MOST_BYTES, "grains.cell", f"{grains.cell:g} m",
+            f"larger: {nz * ny * nx:.3g} cells need more than {MOST_BYTES / 1e9:g} GB")
     if scan.layers > 1:
         require(is_whole(scan.thickness / grains.cell), "scan.thickness", f"{scan.thickness:g} m",
                 f"a whole number of cells, grains.cell = {grains.cell:g} m")

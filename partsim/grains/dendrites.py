@@ -44,6 +44,7 @@ class DendriticLaw:
     def start(self, grain: np.ndarray, labels: np.ndarray) -> None:
         """Begins a track in metal whose grains are (nz, ny, nx) numbers among labels."""
         self.grain = grain
+        self.known = len(labels)
         self.numbers = {int(label): n for n, label in enumerate(labels)}
         self.matrices = matrices(self._quaternions(labels))
         self.rest = np.ones(self.grid.shape, bool)
@@ -166,10 +167,12 @@ class DendriticLaw:
     def finish(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(block, labels (8, 8, 8), melted (8, 8, 8)) of all blocks that were alive; collective.
 
-        The label of liquid is -1.
+        The label of liquid is -1, that of a grain that was there its number: its own label may be
+        that of a nucleus of an earlier track.
         """
         self.tally = np.array(self.comm.allgather(self.tally)).sum(axis=0)
-        names = np.array([*self.numbers, LIQUID], np.int64)  # the last one is that of label -1
+        nuclei = list(self.numbers)[self.known:]
+        names = np.array([*range(self.known), *nuclei, LIQUID], np.int64)  # the last one is of -1
         shape = (SIDE,) * 3
         return [
             (block, names[self.state.label[row]].reshape(shape), self.melted[row].reshape(shape))

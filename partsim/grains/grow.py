@@ -20,6 +20,7 @@ from partsim.grains.phasefield import PhaseFieldLaw
 from partsim.grains.temperature import TemperatureFile, TrackTemperature
 from partsim.grains.track import grow_track
 from partsim.parallel import first_rank_only, rank_print, together
+from partsim.schema import read_text
 from partsim.trackjob import TrackJob
 from partsim.wholefile import replace_json, replace_text
 
@@ -113,13 +114,27 @@ def grow(comm, job: TrackJob, source: Path, folder: Path) -> dict:
     check(job, file)
     growth = Growth(comm, job, file, folder)
     growth.resume()
-    first_rank_only(comm, lambda: replace_text(folder / JOB, job.text))
+    first_rank_only(comm, lambda: clear(folder, job))
     growth.run()
     result = summary(growth)
     first_rank_only(comm, lambda: write(growth, result, begin))
     rank_print(comm, f"{result['grains']} grains, {result['melted_cells']} cells melted, "
                f"{result['alive_cell_updates_per_second'] / 1e6:.2f} M cell updates/s")
     return result
+
+
+def clear(folder: Path, job: TrackJob) -> None:
+    """Takes away what another job left, so that its grains never lie beside this job's text."""
+    for name in (SUMMARY, GRAINS, FIELDS):
+        (folder / name).unlink(missing_ok=True)
+    replace_text(folder / JOB, job.text)
+
+
+def finished(job: TrackJob, folder: Path) -> bool:
+    """Whether a folder has the grains of this job, complete."""
+    if not (folder / SUMMARY).exists() or not (folder / GRAINS).exists():
+        return False
+    return read_text(folder / JOB, "job file") == job.text
 
 
 def write(growth: Growth, result: dict, begin: float) -> None:

@@ -20,8 +20,8 @@ import tomli_w
 from partsim import __version__
 from partsim.crops.request import Request, fulfil
 from partsim.errors import UserError
-from partsim.grains.grow import GRAINS, JOB, SUMMARY, grow
-from partsim.grains.onetrack import MELT, OF_MELT, check_crops, same_track, view_of
+from partsim.grains.grow import GRAINS, SUMMARY, finished, grow
+from partsim.grains.onetrack import MELT, OF_MELT, check_growth, same_track, view_of
 from partsim.meltpool import alloy as alloys
 from partsim.meltpool import check
 from partsim.meltpool.melt import TEMPERATURE, melt
@@ -60,7 +60,7 @@ def run_study(comm, study: Study, path: Path, folder: Path) -> None:
     when the others are done: UserError on all ranks.
     """
     tasks = together(comm, lambda: tasks_of(study, path))
-    left = together(comm, lambda: [task for task in tasks if not done(task, folder)])
+    left = together(comm, lambda: [task for task in tasks if not done(task, study, folder)])
     problems = []
     for task in shares(left, comm.size)[comm.rank]:
         try:
@@ -80,8 +80,8 @@ def tasks_of(study: Study, path: Path) -> list[Task]:
     tasks = []
     for number in range(1, len(study.cases) + 1):
         seeds = seeds_of(study, number)
-        jobs = {seed: job_of(study, number, seed, entries, source) for seed in seeds}
         try:
+            jobs = {seed: job_of(study, number, seed, entries, source) for seed in seeds}
             for job in jobs.values():
                 check_all(job)
         except UserError as problem:
@@ -95,10 +95,12 @@ def job_of(
 ) -> TrackJob:
     """The job of one run: `entries` of the job file `source` with the case's condition."""
     case = study.cases[number - 1]
-    tables = {name: dict(table) for name, table in entries.items()}
+    tables = dict(entries)
 
-    def put(section: str, **values: Any) -> None:
-        tables[section] = tables.get(section, {}) | values
+    def put(name: str, /, **values: Any) -> None:
+        table = tables.get(name, {})
+        if isinstance(table, dict):  # else parse tells what is wrong
+            tables[name] = table | values
 
     put("laser", power=case.power, speed=case.speed)
     put("track", initial_temperature=case.initial_temperature)
@@ -108,6 +110,9 @@ def job_of(
                                  ("scan", "hatch", case.hatch)):
         if value is not None:
             put(section, **{name: value})
+    crops = tables.get("crops")
+    if isinstance(crops, dict) and crops.get("section", "cross") != study.section:
+        put("crops", section=study.section)
     return parse(tomli_w.dumps(tables), source)
 
 
@@ -116,7 +121,7 @@ def check_all(job: TrackJob) -> None:
     if job.crops is None:
         raise UserError(f"{job.path}: missing section crops")
     check.check(job, alloys.load(job.material, job.path.parent))
-    check_crops(job)
+    check_growth(job)
 
 
 def shares(tasks: list[Task], ranks: int) -> list[list[Task]]:
@@ -132,7 +137,7 @@ def card_path(task: Task, folder: Path) -> Path:
     return folder / f"{task.name}.json"
 
 
-def done(task: Task, folder: Path) -> bool:
+def done(task: Task, study: Study, folder: Path) -> bool:
     """Whether the folder has this case, complete; UserError where it has that of another job."""
     path = card_path(task, folder)
     if not path.exists():
@@ -145,6 +150,11 @@ def done(task: Task, folder: Path) -> bool:
     if found != (next(iter(task.jobs.values())).text, sorted(task.jobs)):
         raise UserError(f"{path} is of another job or of other seeds: its crops are not written "
                         "over, choose another folder")
+    splits = [run["split"] for run in card["runs"]]
+    wanted = [split_of(study, task.number, seed) for seed in sorted(task.jobs)]
+    if splits != wanted:
+        raise UserError(f"{path} has its runs in the splits {', '.join(splits)}, but the study"
+                        f" says {', '.join(wanted)}: its crops are not written over")
     return True
 
 
@@ -162,13 +172,6 @@ def run_case(task: Task, study: Study, folder: Path) -> None:
     told = fulfil(request_of(task, [run / GRAINS for run in runs.values()], target))
     card = card_of(task, study, home, told) | {"last_wall_seconds": perf_counter() - begin}
     replace_json(card_path(task, folder), card)
-
-
-def finished(job: TrackJob, folder: Path) -> bool:
-    """Whether a folder has the grains of this job, complete."""
-    if not (folder / SUMMARY).exists() or not (folder / GRAINS).exists():
-        return False
-    return read_text(folder / JOB, "job file") == job.text
 
 
 def request_of(task: Task, grains: list[Path], target: Path) -> Request:

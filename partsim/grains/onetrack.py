@@ -10,8 +10,10 @@ from partsim.crops.crop import View
 from partsim.crops.pixels import IMAGES, ROUND_OFF
 from partsim.crops.request import Request, fulfil
 from partsim.crops.sections import Cut
-from partsim.grains.grow import GRAINS, SUMMARY, grow
+from partsim.grains.check import check_layers, check_step
+from partsim.grains.grow import GRAINS, SUMMARY, finished, grow
 from partsim.grains.layers import plan
+from partsim.meltpool import alloy as alloys
 from partsim.meltpool.melt import TEMPERATURE, melt
 from partsim.parallel import first_rank_only, rank_print, together
 from partsim.schema import require
@@ -28,14 +30,18 @@ def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
     """The track in folder/melt, unless it is there already, the grains in folder/grow, crops of
     them where the job wants some, and a summary; collective. Raises UserError as melt and grow do.
     """
-    check_crops(job)
+    together(comm, lambda: check_growth(job))
     begin = perf_counter()
     source = folder / MELT / TEMPERATURE
     if together(comm, lambda: same_track(job, source)):
         rank_print(comm, f"{source} is of this track: not computed again")
     else:
         melt(comm, job, folder / MELT)
-    result = grow(comm, job, source, folder / GROW)
+    if together(comm, lambda: finished(job, folder / GROW)):
+        rank_print(comm, f"{folder / GROW} has the grains of this job: not grown again")
+        result = together(comm, lambda: json.loads((folder / GROW / SUMMARY).read_text()))
+    else:
+        result = grow(comm, job, source, folder / GROW)
 
     def summarise() -> None:
         former = json.loads((folder / MELT / SUMMARY).read_text())
@@ -65,6 +71,13 @@ def view_of(job: TrackJob) -> View:
     return View(cut, wanted.image, wanted.colours, wanted.domain)
 
 
+def check_growth(job: TrackJob) -> None:
+    """UserError for what grow or crop would refuse, as far as it can be known before the pool."""
+    check_step(job, alloys.load(job.material, job.path.parent).liquidus)
+    check_layers(job)
+    check_crops(job)
+
+
 def check_crops(job: TrackJob) -> None:
     """The crops will lie in the metal; UserError in one line if not."""
     if job.crops is None:
@@ -92,7 +105,9 @@ def check_crops(job: TrackJob) -> None:
 
 
 def same_track(job: TrackInputs, source: Path) -> bool:
-    """Whether a temperature file was computed from the same inputs."""
+    """Whether a temperature file, all of its run being there, was computed from the same inputs."""
+    if not (source.parent / SUMMARY).exists():  # the last file that melt writes
+        return False
     try:
         with h5py.File(source, "r") as file:
             former = parse(str(file.attrs["job"]), source)

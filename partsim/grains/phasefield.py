@@ -28,6 +28,7 @@ from partsim.grains.pool import (
 from partsim.grains.store import Store
 from partsim.grains.temperature import TrackTemperature
 from partsim.growjob import Grains, PhaseField
+from partsim.parallel import together
 
 GROWN = 0.9  # eta of a cell that has finished solidifying
 SPARE = 4096  # order parameters for which there must be room before nuclei come
@@ -121,7 +122,7 @@ class PhaseFieldLaw:
         moves = [(n, old[n], dealt[n]) for n in sorted(old) if old[n] != dealt[n]]
         move_blocks(comm, store, moves)
         self.owner.update(dealt)
-        self._make_new(alive, dealt, old)
+        together(comm, lambda: self._make_new(alive, dealt, old))  # its error is of one rank
         self.exchange = FaceExchange(comm, grid, store, alive, self.owner)
         self.own = np.array([n for n in alive.tolist() if dealt[n] == comm.rank], np.int64)
         self.rows = store.rows(self.own)

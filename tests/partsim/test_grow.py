@@ -73,6 +73,17 @@ def test_result_is_the_same_on_any_ranks_and_when_resumed(comm, shared_tmp, pool
         check_structure(one)
 
 
+@pytest.mark.serial
+def test_nuclei_of_earlier_tracks_stay_the_grains_that_they_are(tmp_path, pool):
+    """Dendrites with many nuclei over three layers: each is one grain with its orientation."""
+    more = MORE.replace("layers = 2", "layers = 3").replace("3.0", "300.0")
+    summary = grow(MPI.COMM_SELF, small_job(more, "dendritic"), pool, tmp_path)
+    assert 5 <= summary["nuclei_kept"] <= summary["nuclei_thrown"]
+    found = grown(tmp_path)
+    check_structure(found)
+    assert len(np.unique(found["orientations"].round(9), axis=0)) == len(found["orientations"])
+
+
 def check_structure(found):
     """Cells that never melted keep their grain; new grains lie where metal melted."""
     assert found["melted"].any() and (found["grain"] >= 0).all()

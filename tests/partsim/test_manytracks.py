@@ -76,6 +76,13 @@ def test_every_case_ends_in_crops_and_a_card(comm, study, monkeypatch):
     monkeypatch.setattr(manytracks, "grow", None)
     manytracks.run_study(comm, studies.load(study), study, folder)
     assert len(read(folder / "case_02.h5")) == 10 and (folder / "case_02.json").exists()
+    # a case that is there keeps its split
+    comm.Barrier()
+    if comm.rank == 0:
+        study.write_text(STUDY.replace("held_out", "validation"))
+    comm.Barrier()
+    with pytest.raises(UserError, match="case_02.json has its runs in the splits held_out, held_o"):
+        manytracks.run_study(comm, studies.load(study), study, folder)
     # and nothing is computed over the results of another job
     comm.Barrier()
     if comm.rank == 0:
@@ -103,11 +110,16 @@ def test_a_case_that_fails_does_not_stop_the_others(comm, study, monkeypatch):
     ('job = "base.toml"', "", "missing entry job, the job that all cases vary"),
     ('"0.5 m/s"', '"0.5 m/s", source_depth = "1 mm"', "case 2: domain.depth = 0.0003 m"),
     ("base", "other", "other.toml cannot be read: No such file"),
+    ("base.toml", "step.toml", "case 1: .*grains.step = 1e-05 s, but it must be at most"),
+    ("base.toml", "plain.toml", "case 1: .*unknown entry name"),
 ])
 def test_mistakes_are_told_before_any_work(comm, study, monkeypatch, old, new, told):
     monkeypatch.setattr(manytracks, "melt", None)
     if comm.rank == 0:
         study.write_text(STUDY.replace(old, new))
+        text = (study.parent / "base.toml").read_text()
+        (study.parent / "step.toml").write_text(text.replace("step = 4e-7", "step = 1e-5"))
+        (study.parent / "plain.toml").write_text('name = "mine"\n' + text)
     comm.Barrier()
     with pytest.raises(UserError, match=told):
         manytracks.run_study(comm, studies.load(study), study, study.parent / "out")
@@ -118,6 +130,32 @@ def test_the_longest_cases_are_dealt_first(study):
     tasks = manytracks.tasks_of(studies.load(study), study)
     assert [[task.number for task in own] for own in manytracks.shares(tasks, 2)] == [[2], [1]]
     assert [len(own) for own in manytracks.shares(tasks, 3)] == [1, 1, 0]
+
+
+@pytest.mark.serial
+def test_a_study_says_which_sections_are_cropped(study):
+    study.write_text('section = "longitudinal"\n' + STUDY)
+    tasks = manytracks.tasks_of(studies.load(study), study)
+    assert {job.crops.section for task in tasks for job in task.jobs.values()} == {"longitudinal"}
+
+
+@pytest.mark.serial
+def test_grains_of_a_former_job_are_not_taken_for_those_of_a_new_one(comm, study, monkeypatch):
+    """Grown, the job changed, killed while growing anew: what is left is not finished."""
+    folder = study.parent / "out"
+    manytracks.run_study(comm, studies.load(study), study, folder)
+    (folder / "case_01.json").unlink()
+    base = study.parent / "base.toml"
+    base.write_text(base.read_text() + "[nucleation]\nmultiplier = 7.0\n")
+    task = manytracks.tasks_of(studies.load(study), study)[0]
+    monkeypatch.setattr("partsim.grains.grow.Growth.run", killed)
+    with pytest.raises(InterruptedError):
+        manytracks.run_case(task, studies.load(study), folder)
+    assert not manytracks.finished(task.jobs[1003], folder / "case_01" / "seed_1003")
+
+
+def killed(_):
+    raise InterruptedError
 
 
 @pytest.mark.serial

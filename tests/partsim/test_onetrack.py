@@ -3,6 +3,7 @@
 import json
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
@@ -37,7 +38,9 @@ def instead_of_melt(comm, job, folder):
     """A temperature file and the numbers that a melt pool's summary has."""
     if comm.rank == 0:
         folder.mkdir(parents=True)
-        write_pool(folder / "temperature.h5", length=LENGTH, cell=CELL, heat=20.0)
+        source = write_pool(folder / "temperature.h5", length=LENGTH, cell=CELL, heat=20.0)
+        with h5py.File(source, "a") as file:
+            file.attrs["job"] = job.text
         told = dict.fromkeys(onetrack.OF_MELT, 0.5) | {"wall_seconds": 1.0}
         (folder / "summary.json").write_text(json.dumps(told))
     comm.Barrier()
@@ -63,6 +66,20 @@ def test_no_crops_unless_wanted(comm, shared_tmp, monkeypatch):
     told = json.loads((shared_tmp / "summary.json").read_text())
     assert told["grains"] == 7 and "crops" not in told
     assert not (shared_tmp / "crops.h5").exists()
+
+
+def test_what_is_finished_is_not_computed_again(comm, shared_tmp, monkeypatch):
+    monkeypatch.setattr(onetrack, "melt", instead_of_melt)
+    onetrack.melt_and_grow(comm, job(), shared_tmp)
+    comm.Barrier()
+    for name in ("melt", "grow"):
+        monkeypatch.setattr(onetrack, name, None)
+    if comm.rank == 0:
+        (shared_tmp / "crops.h5").unlink()  # as if killed while cropping
+    comm.Barrier()
+    onetrack.melt_and_grow(comm, job(), shared_tmp)
+    assert (shared_tmp / "crops.h5").exists()
+    assert "grains" in json.loads((shared_tmp / "summary.json").read_text())
 
 
 @pytest.mark.parametrize("crops, told", [
