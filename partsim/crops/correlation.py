@@ -5,21 +5,33 @@ import numpy as np
 from partsim.crops.components import boundaries
 
 
-def autocorrelation(labels: np.ndarray) -> np.ndarray:
-    """(n,) correlation of the grain boundaries of slices k apart, k = 0 to n - 1.
+def autocorrelation(values: np.ndarray) -> np.ndarray:
+    """(n,) correlation of what is seen k places apart, k = 0 to n - 1; 1 where nothing varies.
 
-    labels  (n, h, w), slices at equal distances
+    values  (n, m), m numbers at n equal distances
 
-    C_k = mean over pairs of slices and pixels of (b - m)(b' - m) / (m - m^2), b = 1 on boundaries,
-    m their mean. What all slices share, such as the seam of a track, counts as correlation.
+    C_k = mean over pairs and numbers of d d' / mean of d^2, d what a number is above its own mean:
+    a pattern that all places share, such as the seam of a track, is no correlation. The mean is
+    that of these places: where few are independent, C_k is too small by about one in their number.
     """
-    b = boundaries(labels).reshape(len(labels), -1).astype(float)
-    b -= b.mean()
-    variance = (b**2).mean()
+    apart = values - values.mean(axis=0)
+    variance = (apart**2).mean()
     if variance == 0:
-        return np.ones(len(labels))
-    products = b @ b.T / (b.shape[1] * variance)
-    return np.array([products.diagonal(k).mean() for k in range(len(labels))])
+        return np.ones(len(values))
+    products = apart @ apart.T / (values.shape[1] * variance)
+    return np.array([products.diagonal(k).mean() for k in range(len(values))])
+
+
+def boundary_maps(labels: np.ndarray) -> np.ndarray:
+    """(n, h w) 1 on the grain boundaries of slices (n, h, w)."""
+    return boundaries(labels).reshape(len(labels), -1).astype(float)
+
+
+def boundary_counts(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 1) each: boundaries across the rows and the columns of slices (n, h, w), from which the
+    mean intercepts follow."""
+    across, along = ((np.diff(labels, axis=axis) != 0).sum(axis=(1, 2)) for axis in (2, 1))
+    return across[:, None].astype(float), along[:, None].astype(float)
 
 
 def correlation_length(correlation: np.ndarray, distance: float) -> float:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from partsim.crops.colours import draw
-from partsim.crops.correlation import autocorrelation, correlation_length, effective_number
+from partsim.crops.correlation import (
+    autocorrelation, boundary_counts, boundary_maps, correlation_length, effective_number,
+)
 from partsim.crops.cropfile import UNIT_LENGTH, Crops, join
 from partsim.crops.grainfile import Block, Head, read_block, read_head
 from partsim.crops.pixels import IMAGES, image_of
@@ -54,26 +56,28 @@ def crop(
         parts.append(_crops_of(run, block, view))
         told.append({
             "file": str(run.path), "case": run.case, "run": run.run, "split": run.split,
-            "crops": len(parts[-1]), **correlation_of(block, view),
+            "crops": len(parts[-1]), **correlation_of(block, view, len(parts[-1])),
             "melted_share": melted_share(block, view.cut, image_of(view.image, block.head.cell)),
         })
     return join(parts, [run.path for run in runs]), told
 
 
-def correlation_of(block: Block, view: View) -> dict[str, float]:
-    """Correlation length in m of the grain boundaries from one plane of cells to the next, and the
-    effective number of crops at the spacing of the cut (partsim.crops.correlation).
+def correlation_of(block: Block, view: View, count: int) -> dict[str, float]:
+    """Correlation length in m of the grain boundaries from one plane of cells to the next, and how
+    many independent crops tell the mean intercepts as well as the `count` crops of the cut, by that
+    of rows or columns of which fewer are independent (partsim.crops.correlation).
 
     NaN, and the number of crops, where the planes are too few to tell.
     """
     cell, cut = block.head.cell, view.cut
     image = image_of(view.image, cell)
-    every = max(1, round(cut.spacing / cell))
     stack = planes(block, cut._replace(spacing=cell), image).labels
-    found = autocorrelation(stack)
+    apart, planes_apart = cut.spacing * np.arange(count), cell * np.arange(len(stack))
     return {
-        "correlation_length": correlation_length(found, cell),
-        "effective_crops": effective_number(found[::every]),
+        "correlation_length": correlation_length(autocorrelation(boundary_maps(stack)), cell),
+        "effective_crops": min(
+            effective_number(np.interp(apart, planes_apart, autocorrelation(counts)))
+            for counts in boundary_counts(stack)),
     }
 
 

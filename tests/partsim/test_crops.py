@@ -5,7 +5,9 @@ import h5py
 import numpy as np
 import pytest
 
-from partsim.crops.correlation import autocorrelation, correlation_length, effective_number
+from partsim.crops.correlation import (
+    autocorrelation, boundary_counts, boundary_maps, correlation_length, effective_number,
+)
 from partsim.crops.crop import View, crop
 from partsim.crops.cropfile import join, read, read_all, write
 from partsim.crops.grainfile import read_block
@@ -136,12 +138,12 @@ def test_a_study_numbers_and_splits_the_cases(tmp_path):
 def test_correlation_of_boundaries_that_come_and_go():
     """A pixel stays as it is with probability p, else it is drawn anew: C_k = p^k."""
     random, keep = np.random.default_rng(0), 0.8
-    slices = [random.integers(0, 2, 4000)]
-    for _ in range(59):
-        new = random.integers(0, 2, 4000)
-        slices.append(np.where(random.random(4000) < keep, slices[-1], new))
+    slices = [random.integers(0, 2, 2000)]
+    for _ in range(799):
+        new = random.integers(0, 2, 2000)
+        slices.append(np.where(random.random(2000) < keep, slices[-1], new))
     labels = np.cumsum(slices, axis=1)[:, ::-1, None]
-    found = autocorrelation(labels)
+    found = autocorrelation(boundary_maps(labels))
     np.testing.assert_allclose(found[:6], keep ** np.arange(6), atol=0.02)
     assert correlation_length(found, 2e-6) == pytest.approx(-2e-6 / np.log(keep), rel=0.08)
 
@@ -152,12 +154,24 @@ def test_effective_number_is_that_of_the_variance_of_a_mean():
     assert effective_number(np.array([1.0, 0.5, -0.1, 0.3])) == pytest.approx(4 / 1.75)
 
 
+def test_a_seam_that_all_slices_share_is_no_correlation():
+    """100 independent slices with the same boundary in them count as about 100, and have no
+    length."""
+    slices = np.stack([voronoi((32, 32), 40, seed) for seed in range(100)])
+    slices[:, :, 16:] += 1000
+    for counts in boundary_counts(slices):
+        assert effective_number(autocorrelation(counts)) > 60
+    found = autocorrelation(boundary_maps(slices))
+    assert np.abs(found[1:50]).max() < 0.05 and correlation_length(found, 1.0) < 0.7
+
+
 def test_slices_that_are_equal_or_alone():
     same = np.broadcast_to(voronoi((20, 20), 9), (5, 20, 20))
-    assert effective_number(autocorrelation(same)) == pytest.approx(1)
-    assert np.isnan(correlation_length(autocorrelation(same), 1.0))
-    assert effective_number(autocorrelation(same[:1])) == 1
-    assert (autocorrelation(np.zeros((3, 4, 4), int)) == 1).all()
+    for labels in (same, np.zeros((3, 4, 4), int)):
+        for values in (boundary_maps(labels), *boundary_counts(labels)):
+            assert effective_number(autocorrelation(values)) == pytest.approx(1)
+            assert np.isnan(correlation_length(autocorrelation(values), 1.0))
+    assert effective_number(autocorrelation(boundary_maps(same[:1]))) == 1
 
 
 def test_the_verb_writes_crops_and_a_sheet(grains, tmp_path):
