@@ -67,8 +67,14 @@ def import_verb(
     ] = None,
     tolerance: Tolerance = "5 deg",
     split: Annotated[
-        float, typer.Option(metavar="X", help="Share of the width that teaches; 1: all of it.")
+        float, typer.Option(metavar="X", help="Share of the width that is not held out; 1: all.")
     ] = 0.5,
+    validation: Annotated[
+        float, typer.Option(metavar="X", help="Share of the width that validates, left of there.")
+    ] = 0.0,
+    case: Annotated[
+        int, typer.Option(metavar="N", help="Number of the map, of several used together.")
+    ] = 1,
     spacing: Annotated[str, typer.Option(metavar="LENGTH", help="Between windows.")] = "10 um",
     image: Annotated[
         str, typer.Option(metavar="I", help="default: 64 pixels, 200 um; see partsim.crops.pixels.")
@@ -86,7 +92,8 @@ def import_verb(
 
     choices = Choices(
         build, section, quality, angle_of("--tolerance", tolerance),
-        None if split == 1 else split, length_of("--spacing", spacing), image, colours, domain,
+        None if split == 1 else split, validation, length_of("--spacing", spacing), image, colours,
+        domain, case,
     )
     report(fulfil(map_file, choices, output, sheet), json_file)
 
@@ -246,6 +253,9 @@ def evaluate(
     train: Annotated[
         Path | None, typer.Option(metavar="FILES", help="Crops trained with: are there copies?")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="S", help="Of the truth: held_out, what taught nobody.")
+    ] = None,
     features: Annotated[
         str, typer.Option(metavar="NAME", help="efficientnet-lite0, inception or none.")
     ] = "efficientnet-lite0",
@@ -258,17 +268,18 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Compare the grains of two domains: report.md, report.json and pictures in DIR."""
-    from gensim.data.crops import files_in
+    from gensim.data.crops import SPLITS, files_in
     from gensim.evaluate.compare import Choices
     from gensim.evaluate.run import NO_FEATURES, Order, fulfil
 
+    require(split in (None, *SPLITS), "--split", f"{split}", ", ".join(SPLITS))
     known = ("efficientnet-lite0", "inception", NO_FEATURES)
     require(features in known, "--features", features, ", ".join(known))
     if features != NO_FEATURES:
         learning("evaluate.features")
     make_writable(output)
     order = Order(files_in(truth), files_in(other), files_in(train) if train else [], features,
-                  dimensions, Choices(pairs, seed))
+                  dimensions, Choices(pairs, seed), split)
     fulfil(order, output)
     print(f"wrote {output / 'report.md'}")
 

@@ -32,3 +32,17 @@ def read(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def drawn(numbers: np.ndarray) -> np.ndarray:
     """(n, h, w, 3) uint8 images of numbers (n, h, w) of colours."""
     return palette.colours()[numbers]
+
+
+def renumbered(numbers: np.ndarray) -> np.ndarray:
+    """(n, h, w) the colours of every image numbered as they first appear, row by row from the top.
+
+    Images that differ by an exchange of colours become equal. Models are trained with colours
+    exchanged, while those of a crop are near its orientations' own: without this, distances between
+    images would measure which colours are frequent.
+    """
+    found = np.empty_like(numbers)
+    for image, other in zip(numbers, found):
+        _, first, each = np.unique(image, return_index=True, return_inverse=True)
+        other[:] = np.argsort(np.argsort(first))[each].reshape(image.shape)
+    return found

@@ -12,6 +12,7 @@ from gensim.evaluate import channel
 from gensim.evaluate.groups import groups
 from gensim.evaluate.growth import turned
 from gensim.evaluate.measure import SPREAD, Measured, measured
+from partsim.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,15 @@ class Domain:
     unreadable: np.ndarray
 
     @classmethod
-    def of(cls, paths: Iterable[Path]) -> "Domain":
-        """All crops of some files; UserError where these are wrong or do not fit together."""
+    def of(cls, paths: Iterable[Path], split: str | None = None) -> "Domain":
+        """The crops of some files that are in a split, None: all of them; UserError where files are
+        wrong or do not fit together, or none is in the split."""
         crops = CropSet(paths, drawn="palette")
         which = np.arange(len(crops))
+        if split is not None:
+            which = np.flatnonzero(crops.columns["split"] == split)
+        if len(which) == 0:
+            raise UserError(f"{crops.files[0].path} has no crop with split = {split}")
         return cls(crops, which, *channel.read(crops.images(which)))
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensim.data.sets import check_alike
-from gensim.evaluate import copies, frechet, report
+from gensim.evaluate import channel, copies, frechet, report
 from gensim.evaluate.compare import Choices, compared
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.figures import draw_histograms, draw_overlays, draw_sheets
@@ -22,10 +22,11 @@ FLOOR_SEED = 0
 class Order(NamedTuple):
     """What is compared, and how.
 
-    truth, other, train  crops files; train: those a model was trained with, none: no search for
+    truth, other, train  crops files; train: of which some taught a model, none: no search for
                          copies, and the projection of the features is fitted on the truth
     features             of features.NETWORKS, or "none"
     dimensions           that the features are projected on before a Frechet distance
+    split                of the truth that counts, None: all of it
     """
 
     truth: list[Path]
@@ -34,12 +35,13 @@ class Order(NamedTuple):
     features: str
     dimensions: int
     choices: Choices
+    split: str | None = None
 
 
 def fulfil(order: Order, folder: Path) -> dict[str, Any]:
     """Writes report.json, report.md and the pictures; returns the table."""
-    truth, other = Domain.of(order.truth), Domain.of(order.other)
-    known = Domain.of(order.train) if order.train else None
+    truth, other = Domain.of(order.truth, order.split), Domain.of(order.other)
+    known = Domain.of(order.train, "train") if order.train else None
     check_alike([file for domain in (truth, other, known) if domain for file in domain.crops.files])
     table = {"files": {"truth": list(map(str, order.truth)), "other": list(map(str, order.other))},
              "section": truth.crops.section, "pixel_size": truth.crops.pixel_size}
@@ -68,7 +70,8 @@ def copied(truth: Domain, other: Domain, known: Domain) -> dict[str, Any]:
 def apart(
     truth: Domain, other: Domain, known: Domain | None, name: str, dimensions: int
 ) -> dict[str, Any]:
-    """Frechet and kernel distances of the features `name`, and those of halves of the truth.
+    """Frechet and kernel distances of the features `name`, and those of halves of the truth, with
+    the colours of each image renumbered.
 
     known  whose principal axes the features are projected on, None: those of the truth
 
@@ -77,7 +80,8 @@ def apart(
     from gensim.evaluate.features import NAMES, features
 
     domains = [truth, other] + ([known] if known else [])
-    a, b, *fitted = features(name, [domain.images for domain in domains])
+    a, b, *fitted = features(name, [channel.drawn(channel.renumbered(domain.labels))
+                                    for domain in domains])
     projection = frechet.Projection.of(fitted[0] if fitted else a, dimensions)
     table: dict[str, Any] = {
         "name": NAMES[name], "dimensions": projection.axes.shape[1],

@@ -11,7 +11,7 @@ from gensim.data.crystals import mean_orientations, segmented
 from gensim.maps.ebsd import Map, read_map
 from gensim.maps.frame import upright
 from gensim.maps.grains import figures, filled
-from gensim.maps.windows import SPLITS, Windows, raster, windows
+from gensim.maps.windows import Windows, parts_of, raster, windows
 from partsim.crops.colours import draw
 from partsim.crops.cropfile import SECTIONS, Crops, write
 from partsim.crops.pixels import image_of
@@ -26,8 +26,10 @@ class Choices(NamedTuple):
     section    "cross": the map is normal to the scan; "longitudinal": along it
     quality    property of the points that is positive where they are indexed, see ebsd.read_map
     tolerance  degrees of disorientation from which neighbours are two grains
-    split      share of the width, left of it train, right of it held out; None: all train
+    split      share of the width, right of it held out; None: nothing is
+    validation  share of the width, left of there, that validates; what is left of that trains
     spacing    m between windows
+    case       number of the map among those that are used together
     """
 
     build: str
@@ -35,10 +37,17 @@ class Choices(NamedTuple):
     quality: str | None = None
     tolerance: float = 5.0
     split: float | None = 0.5
+    validation: float = 0.0
     spacing: float = 1e-5
     image: str = "default"
     colours: str = "ipf"
     domain: str = "ebsd"
+    case: int = 1
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The splits from left to right, and where each ends."""
+        return parts_of(self.split, self.validation)
 
 
 def import_map(path: Path, choices: Choices) -> tuple[Crops, dict[str, Any]]:
@@ -51,11 +60,12 @@ def import_map(path: Path, choices: Choices) -> tuple[Crops, dict[str, Any]]:
     labels = segmented(orientations, map_.pairs, choices.tolerance)
     image = image_of(choices.image, map_.step)
     picture = raster(map_.points, labels, map_.step, image.side / image.sampled)
-    found, cut = windows(picture, image, choices.spacing, choices.split)
+    found, cut = windows(picture, image, choices.spacing, choices.parts)
     crops = _crops(found, mean_orientations(orientations, labels), path, choices)
     return crops, _told(stored, raw, labels) | {
         "grains_cut_by_the_line": cut,
-        "windows": {SPLITS[s]: int((found.side == s).sum()) for s in np.unique(found.side)},
+        "windows": {name: int((found.part == number).sum())
+                    for number, name in enumerate(choices.parts)},
     }
 
 
@@ -76,6 +86,10 @@ def _check(choices: Choices) -> None:
             "between 0 and 60 degrees: no two cubic crystals are more than 62.8 apart")
     split = choices.split
     require(split is None or 0 < split < 1, "--split", f"{split}", "between 0 and 1")
+    most = 1.0 if split is None else split
+    require(0 <= choices.validation < most, "--validation", f"{choices.validation}",
+            f"from 0 to less than {most:g}, the share that is not held out")
+    require(choices.case > 0, "--case", f"{choices.case}", "a positive number")
     require(choices.spacing > 0, "--spacing", f"{choices.spacing:g} m", "positive")
 
 
@@ -97,9 +111,9 @@ def _crops(found: Windows, means: np.ndarray, path: Path, choices: Choices) -> C
     unknown = np.full(len(grains), np.nan)
     columns = {
         "power": unknown, "absorbed_power": unknown, "speed": unknown,
-        "initial_temperature": unknown, "position": found.positions, "case": each,
-        "run": found.side + 1, "seed": -each, "domain": np.full(len(each), choices.domain),
-        "split": np.array(SPLITS)[found.side],
+        "initial_temperature": unknown, "position": found.positions, "case": choices.case * each,
+        "run": found.part + 1, "seed": -each, "domain": np.full(len(each), choices.domain),
+        "split": np.array(list(choices.parts))[found.part],
     }
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     job = json.dumps({"map": path.name, "sha256": sha256, **choices._asdict()}, indent=2)

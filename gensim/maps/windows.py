@@ -1,5 +1,6 @@
-"""Windows of a map on pixels, and the line between what teaches and what tests."""
+"""Windows of a map on pixels, and the lines between what teaches, validates and tests."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,15 +10,26 @@ from partsim.crops.pixels import Image
 from partsim.errors import UserError
 
 ROUNDED = 1e-3  # of a pixel: files have places to five digits
-SPLITS = ("train", "held_out")  # left and right of the line
 
 
 class Windows(NamedTuple):
-    """Labels (n, h, w) of windows, their left edges (n,) in m, and the side (n,) they are on."""
+    """Labels (n, h, w) of windows, their left edges (n,) in m, and the part (n,) they are in."""
 
     labels: np.ndarray
     positions: np.ndarray
-    side: np.ndarray
+    part: np.ndarray
+
+
+def parts_of(split: float | None, validation: float) -> dict[str, float]:
+    """The splits from left to right, and where each ends as a share of the map's width.
+
+    split       where what is held out begins, None: nothing is
+    validation  share of the width that validates, left of there
+    """
+    end = 1.0 if split is None else split
+    found = {"train": end - validation}
+    found |= {"validation": end} if validation else {}
+    return found if split is None else found | {"held_out": 1.0}
 
 
 def raster(points: np.ndarray, labels: np.ndarray, step: float, distance: float) -> np.ndarray:
@@ -30,47 +42,40 @@ def raster(points: np.ndarray, labels: np.ndarray, step: float, distance: float)
     return labels[cKDTree(points).query(centres)[1]]
 
 
-def cut_grains(picture: np.ndarray, line: int | None) -> np.ndarray:
-    """Labels that lie on both sides of the line before column `line`."""
-    if line is None:
-        return np.array([], picture.dtype)
-    return np.intersect1d(picture[:, :line], picture[:, line:])
+def cut_grains(picture: np.ndarray, lines: Sequence[int]) -> np.ndarray:
+    """Labels that lie on both sides of a line before one of the columns `lines`."""
+    cut = [np.intersect1d(picture[:, :line], picture[:, line:]) for line in lines]
+    return np.unique(np.concatenate([np.array([], picture.dtype), *cut]))
 
 
 def windows(
-    picture: np.ndarray, image: Image, spacing: float, split: float | None
+    picture: np.ndarray, image: Image, spacing: float, parts: dict[str, float]
 ) -> tuple[Windows, int]:
-    """All windows every `spacing` m, and how many grains the line cuts.
+    """All windows every `spacing` m, and how many grains the lines between the parts cut.
 
     picture  (h, w) labels, image.side / image.sampled from point to point
-    split    where the line is, as a share of the width; None: no line, all windows teach
+    parts    of the width, see parts_of
 
     A grain on both sides would be seen in training and again in the test: windows that show a part
-    of one are left out, on both sides. Raises UserError where no window is left on a side.
+    of one are left out, on both sides. Raises UserError where a part has no window left.
     """
     distance = image.side / image.sampled
     stride = max(1, round(spacing / distance))
-    line = None if split is None else round(split * picture.shape[1])
-    cut = cut_grains(picture, line)
-    sides = [(0, picture.shape[1])] if line is None else [(0, line), (line, picture.shape[1])]
+    ends = [round(share * picture.shape[1]) for share in parts.values()]
+    cut = cut_grains(picture, ends[:-1])
     allowed = ~np.isin(picture, cut)
     found = [
-        (row, column, side)
-        for side, (begin, end) in enumerate(sides)
+        (row, column, part)
+        for part, (begin, end) in enumerate(zip([0, *ends], ends))
         for row in range(0, len(picture) - image.sampled + 1, stride)
         for column in range(begin, end - image.sampled + 1, stride)
         if allowed[row:row + image.sampled, column:column + image.sampled].all()
     ]
-    _check_sides(found, len(sides), image)
+    for part, name in enumerate(parts):
+        if part not in {each for _, _, each in found}:
+            raise UserError(f"the map has no window of {image.side:g} m for {name}, without grains "
+                            "that a line between the parts cuts")
     places = (image.centres() / distance).astype(int)
     labels = [picture[np.ix_(row + places, column + places)] for row, column, _ in found]
-    _, columns, side = np.array(found).T
-    return Windows(np.stack(labels), columns * distance, side), len(cut)
-
-
-def _check_sides(found: list[tuple[int, int, int]], sides: int, image: Image) -> None:
-    missing = set(range(sides)) - {side for _, _, side in found}
-    if missing:
-        where = "in it" if sides == 1 else f"{('left', 'right')[min(missing)]} of the line --split"
-        raise UserError(f"the map has no window of {image.side:g} m {where} without grains that "
-                        "the line cuts")
+    _, columns, part = np.array(found).T
+    return Windows(np.stack(labels), columns * distance, part), len(cut)

@@ -8,11 +8,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gensim.data.crystals import disorientations, mean_orientations, segmented
+from gensim.data.sets import CropSet, parts
 from gensim.maps.ebsd import read_map
 from gensim.maps.frame import axes_of, upright
 from gensim.maps.grains import figures, filled
 from gensim.maps.importer import Choices, fulfil, import_map
-from gensim.maps.windows import cut_grains, raster, windows
+from gensim.maps.windows import cut_grains, parts_of, raster, windows
 from partsim.crops.cropfile import read
 from partsim.crops.ipf import ipf
 from partsim.crops.pixels import IMAGES
@@ -155,15 +156,18 @@ def test_no_grain_is_on_both_sides_of_the_line():
     """Stripes of 30 columns: the line at 50 cuts the second, the windows keep off it."""
     picture = np.broadcast_to(np.arange(200) // 30, (70, 200))
     image = IMAGES["default"]
-    assert cut_grains(picture, 50).tolist() == [1] and len(cut_grains(picture, 60)) == 0
-    with pytest.raises(UserError, match="no window of 0.0002 m left of the line"):
-        windows(picture, image, 1e-5, 50 / 200)
-    found, cut = windows(picture, image, 3.125e-6, 100 / 200)
-    assert cut == 1 and found.side.max() == 1
-    left, right = (set(found.labels[found.side == side].ravel()) for side in (0, 1))
+    assert cut_grains(picture, [50]).tolist() == [1] and len(cut_grains(picture, [60])) == 0
+    assert cut_grains(picture, [50, 100]).tolist() == [1, 3]
+    with pytest.raises(UserError, match="no window of 0.0002 m for train, without grains that a"):
+        windows(picture, image, 1e-5, parts_of(50 / 200, 0))
+    found, cut = windows(picture, image, 3.125e-6, parts_of(100 / 200, 0))
+    assert cut == 1 and found.part.max() == 1
+    left, right = (set(found.labels[found.part == part].ravel()) for part in (0, 1))
     assert left == {0, 1, 2} and right == {4, 5, 6} and 3 not in left | right
-    whole, cut = windows(picture, image, 3.125e-6, None)
+    whole, cut = windows(picture, image, 3.125e-6, parts_of(None, 0))
     assert cut == 0 and len(whole.labels) == (70 - 64 + 1) * (200 - 64 + 1)
+    assert parts_of(0.5, 0.25) == {"train": 0.25, "validation": 0.5, "held_out": 1}
+    assert parts_of(None, 0.25) == {"train": 0.75, "validation": 1}
 
 
 def test_a_map_becomes_a_crops_file(tmp_path):
@@ -188,6 +192,24 @@ def test_a_map_becomes_a_crops_file(tmp_path):
         near[0], near[0]])
     pair = np.stack([first[0, 0], (stored * turn).as_quat()[[3, 0, 1, 2]]])
     assert disorientations(pair, np.array([[0, 1]]))[0] < 0.01
+
+
+def test_a_map_can_be_trained_with(tmp_path):
+    """A strip of it validates; it is one specimen, and no grain is in two parts."""
+    points = square(420, 90, 2.5)
+    grain, orientations = polycrystal(points, 1700)
+    path = write_ang(tmp_path / "map.ang", points, orientations[grain], np.ones(len(points)))
+    choices = Choices(build="-y", split=0.66, validation=0.33, case=3)
+    told = fulfil(path, choices, tmp_path / "crops.h5")
+    assert list(told["windows"]) == ["train", "validation", "held_out"]
+    crops = CropSet([tmp_path / "crops.h5"])
+    found = {name: len(part) for name, part in parts(crops).items()}
+    assert found["train"] == told["windows"]["train"] > 0 < found["validation"]
+    assert found["held_out_run"] > 0 == found["held_out_case"]
+    assert set(crops.columns["case"]) == {3} and set(crops.columns["seed"]) == {-1}
+    seen = [set(crops.grains(np.flatnonzero(crops.columns["run"] == run)).ravel())
+            for run in (1, 2, 3)]
+    assert not seen[0] & seen[1] and not seen[1] & seen[2]
 
 
 def test_wrong_maps_are_refused(truth, map_file, tmp_path):
@@ -218,7 +240,7 @@ def test_wrong_maps_are_refused(truth, map_file, tmp_path):
     ({"tolerance": 0.0}, "--tolerance = 0 degrees, but it must be between 0 and 60"),
     ({"split": 1.5}, "--split = 1.5, but it must be between 0 and 1"),
     ({"image": "paper"}, "nothing is enlarged"),
-    ({}, "no window of 0.0002 m left of the line"),
+    ({}, "no window of 0.0002 m for train"),
 ])
 def test_wrong_choices_are_refused(map_file, changes, words):
     with pytest.raises(UserError, match=words):

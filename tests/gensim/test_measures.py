@@ -164,3 +164,15 @@ def test_unreadable_pixels_are_counted_and_take_the_nearest_colour():
     found, share = channel.read(noisy)
     np.testing.assert_array_equal(found, numbers)
     assert share == [2 / 100]
+
+
+def test_renumbered_colours_know_no_exchange():
+    random = np.random.default_rng(5)
+    numbers = random.integers(0, 20, (3, 16, 16))
+    found = channel.renumbered(numbers)
+    for before, after in zip(numbers, found):
+        pairs = set(zip(before.ravel().tolist(), after.ravel().tolist()))
+        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+    assert (found[:, 0, 0] == 0).all() and found.max() == 19
+    exchanged = np.stack([random.permutation(20)[image] for image in numbers])
+    np.testing.assert_array_equal(channel.renumbered(exchanged), found)

@@ -177,7 +177,7 @@ def test_one_grain_is_an_octahedron(comm):
     run(law, Even(kelvin), 2, steps // 2)
     solid = np.zeros(grid.cells, bool)
     for block, part, _ in law.finish():
-        solid[grid.cut(block)] = part == 5
+        solid[grid.cut(block)] = part == 0
     turn = matrices(random_quaternions(0, np.array([5])))[0]
     away = (np.indices(grid.cells)[::-1].reshape(3, -1) - 20.0)
     norm = np.abs(turn @ away).sum(axis=0).reshape(grid.cells)
