@@ -110,7 +110,8 @@ def same_track(job: TrackInputs, source: Path) -> bool:
         return False
     try:
         with h5py.File(source, "r") as file:
-            former = parse(str(file.attrs["job"]), source)
+            former, alloy = parse(str(file.attrs["job"]), source), file.attrs["alloy"]
+        same = alloy == alloys.load(job.material, job.path.parent).model_dump_json()
     except (OSError, KeyError, ValueError):
         return False
-    return all(getattr(job, name) == getattr(former, name) for name in SECTIONS)
+    return same and all(getattr(job, name) == getattr(former, name) for name in SECTIONS)

@@ -155,8 +155,10 @@ class PhaseFieldLaw:
         reach = (3 * law.gradient * largest).astype(self.dtype)
         around = Around(self.exchange.neighbours, self.valid, self.exchange(), reach)
         change = np.zeros(len(self.rows) if measured else 0, self.dtype)
+        dropped = store.pool.tally[DROPPED]
         while not kernels.advance(store.pool, self.rows, around, law,
                                   (self.mobility, self.melting), change):
+            store.pool.tally[DROPPED] = dropped  # what is repeated counts once
             store.enlarge()
         if self.chance is not None:
             store.reserve(SPARE)

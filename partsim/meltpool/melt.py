@@ -98,6 +98,7 @@ def file_header(run: TrackRun) -> dict:
         "solidus": alloy.solidus, "liquidus": alloy.liquidus, "power": job.laser.power,
         "absorbed_power": energy / run.duration, "speed": job.laser.speed,
         "length": job.track.length, "duration": run.duration, "job": job.text,
+        "alloy": alloy.model_dump_json(),
     }
 
 

@@ -10,6 +10,7 @@ from partsim import study as studies
 from partsim.crops import pixels
 from partsim.crops.cropfile import read
 from partsim.errors import UserError
+from partsim.meltpool import alloy as alloys
 from tests.pools import job_text, write_pool
 
 with warnings.catch_warnings():
@@ -48,7 +49,8 @@ def instead_of_melt(comm, job, folder):
     folder.mkdir(parents=True, exist_ok=True)
     source = write_pool(folder / "temperature.h5", length=LENGTH, cell=CELL, heat=20.0)
     with h5py.File(source, "a") as file:
-        file.attrs.update(power=job.laser.power, speed=job.laser.speed, job=job.text)
+        file.attrs.update(power=job.laser.power, speed=job.laser.speed, job=job.text,
+                          alloy=alloys.load(job.material).model_dump_json())
     told = dict.fromkeys(OF_MELT, 0.5) | {"wall_seconds": 1.0}
     (folder / "summary.json").write_text(json.dumps(told))
 

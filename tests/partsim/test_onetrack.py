@@ -6,10 +6,12 @@ import warnings
 import h5py
 import numpy as np
 import pytest
+from mpi4py import MPI
 
 from partsim.crops import pixels
 from partsim.crops.cropfile import read
 from partsim.errors import UserError
+from partsim.meltpool import alloy as alloys
 from partsim.trackjob import parse
 from tests.pools import job_text, write_pool
 
@@ -40,7 +42,7 @@ def instead_of_melt(comm, job, folder):
         folder.mkdir(parents=True)
         source = write_pool(folder / "temperature.h5", length=LENGTH, cell=CELL, heat=20.0)
         with h5py.File(source, "a") as file:
-            file.attrs["job"] = job.text
+            file.attrs.update(job=job.text, alloy=alloys.load(job.material).model_dump_json())
         told = dict.fromkeys(onetrack.OF_MELT, 0.5) | {"wall_seconds": 1.0}
         (folder / "summary.json").write_text(json.dumps(told))
     comm.Barrier()
@@ -57,6 +59,21 @@ def test_track_ends_in_crops(comm, shared_tmp, monkeypatch):
         assert set(crops.columns["domain"]) == {"closed form"}
         np.testing.assert_allclose(np.diff(crops.columns["position"]), 4e-6)
         assert (shared_tmp / "crops.png").stat().st_size > 1000
+
+
+@pytest.mark.serial
+def test_a_pool_of_another_alloy_or_without_its_summary_is_computed_again(tmp_path):
+    instead_of_melt(MPI.COMM_SELF, job(), tmp_path / "melt")
+    source = tmp_path / "melt" / "temperature.h5"
+    assert onetrack.same_track(job(), source)
+    with h5py.File(source, "a") as file:
+        alloy = file.attrs["alloy"]
+        file.attrs["alloy"] = alloy.replace('"liquidus":17', '"liquidus":16')
+    assert not onetrack.same_track(job(), source)
+    with h5py.File(source, "a") as file:
+        file.attrs["alloy"] = alloy
+    (tmp_path / "melt" / "summary.json").unlink()  # as if killed before the last file
+    assert not onetrack.same_track(job(), source)
 
 
 def test_no_crops_unless_wanted(comm, shared_tmp, monkeypatch):
