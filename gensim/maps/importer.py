@@ -22,14 +22,14 @@ from partsim.schema import require
 class Choices(NamedTuple):
     """How a map is read and cut.
 
-    build      direction in the map, x to the right and y down, along which the part was built
-    section    "cross": the map is normal to the scan; "longitudinal": along it
-    quality    property of the points that is positive where they are indexed, see ebsd.read_map
-    tolerance  degrees of disorientation from which neighbours are two grains
-    split      share of the width, right of it held out; None: nothing is
+    build       direction in the map, x to the right and y down, along which the part was built
+    section     "cross": the map is normal to the scan; "longitudinal": along it
+    quality     property of the points that is positive where they are indexed, see ebsd.read_map
+    tolerance   degrees of disorientation from which neighbours are two grains
+    split       share of the width, right of it held out; None: nothing is
     validation  share of the width, left of there, that validates; what is left of that trains
-    spacing    m between windows
-    case       number of the map among those that are used together
+    spacing     m between windows
+    case        number of the map among those that are used together
     """
 
     build: str

@@ -92,7 +92,8 @@ def _check(scan: Scan) -> None:
 def _identity(crops: Crops, number: int) -> list[int]:
     """Whole numbers that name a crop in all files."""
     place = round(1e9 * float(crops.columns["position"][number]))
-    return [int(crops.columns["case"][number]), int(crops.columns["seed"][number]) % 2**32, place]
+    seed = int(crops.columns["seed"][number]) % 2**32  # that of measured crops is -1
+    return [int(crops.columns["case"][number]), seed, place]
 
 
 def _map_of(

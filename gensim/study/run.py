@@ -268,9 +268,8 @@ class Study:
         """(c,) which conditions of the experiment some crop of the files teaches."""
         crops = CropSet(files, self.validating)
         train = crops.conditions[crops.columns["split"] == "train"]
-        same = (self.truth.conditions[:, None] == train) | (
-            np.isnan(self.truth.conditions[:, None]) & np.isnan(train))
-        return same.all(axis=2).any(axis=1)
+        ours, theirs = (np.nan_to_num(rows) for rows in (self.truth.conditions, train))
+        return (ours[:, None] == theirs).all(axis=2).any(axis=1)  # known conditions are not zero
 
     def sampled(self, cell: Cell) -> tuple[Domain, dict[int, Part]]:
         """A cell's samples, by condition of the experiment."""

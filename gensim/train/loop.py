@@ -7,6 +7,7 @@ the same number of ranks and threads of a CPU.
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -56,12 +57,11 @@ class Training:
         self.model, teacher = ranks.together(lambda: started(plan, crops))
         dtype = DTYPES[settings.precision]
         self.unet = cast(self.model.unet, ranks.device, dtype)
-        self.objective, self.judge = (
-            Objective(self.model, ranks.device, dtype, bf16=settings.precision == "bf16")
-            for _ in range(2))
+        self.objective = self.judge = Objective(self.model, ranks.device, dtype,
+                                                bf16=settings.precision == "bf16")
         if teacher is not None:
-            self.objective.teacher = cast(teacher.unet, ranks.device, dtype)
-            self.objective.truth = settings.truth
+            self.objective = replace(self.judge, truth=settings.truth,
+                                     teacher=cast(teacher.unet, ranks.device, dtype))
         self.members = parts(crops)
         self.feeds = {name: Feed(crops, members, self.model, VALIDATION_SEED)
                       for name, members in self.members.items()}

@@ -17,14 +17,19 @@ def begin(plan: Plan, folder: Path, stop: int | None = None) -> None:
 
     stop  images after which the state is written and Interrupted raised
     """
-    if plan.base is not None and folder.resolve() == plan.base.resolve():
-        raise UserError(f"--output {folder} is the model to begin with, which would be lost:"
-                        " choose another folder")
     with joined() as ranks:
+        ranks.together(lambda: check_output(plan, folder))
         crops = ranks.together(lambda: read_crops(plan))
         with closing(Training(plan, crops, ranks, folder)) as training:
             ranks.on_first(lambda: _clear(plan, folder))
             _run(training, stop)
+
+
+def check_output(plan: Plan, folder: Path) -> None:
+    """UserError where a run would write over the model that it begins with."""
+    if plan.base is not None and folder.resolve() == plan.base.resolve():
+        raise UserError(f"--output {folder} is the model to begin with, which would be lost:"
+                        " choose another folder")
 
 
 def resume(folder: Path, stop: int | None = None) -> None:

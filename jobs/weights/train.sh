@@ -24,7 +24,8 @@ train() {
     if [ -f "$runs/$name/state.pt" ]; then
         .venv/bin/gensim resume "$runs/$name"
     else
-        .venv/bin/gensim "$@" "--set=precision=$precision" --set=half=true --set=licence=GPL-3.0-or-later --output "$runs/$name"
+        .venv/bin/gensim "$@" "--set=precision=$precision" --set=half=true \
+            --set=licence=GPL-3.0-or-later --output "$runs/$name"
     fi
     mkdir -p "jobs/weights/$name"
     for part in unet scheduler gensim.json README.md curve.csv curve.png; do

@@ -15,6 +15,7 @@ from partsim.crops.grainfile import Block, Head, read_block, read_head
 from partsim.crops.pixels import IMAGES, image_of
 from partsim.crops.sections import Cut, melted_share, planes
 from partsim.errors import UserError
+from partsim.schema import require
 from partsim.study import Study, split_of
 
 TRAIN = "train"
@@ -46,8 +47,12 @@ def crop(
     study  gives the numbers and the splits of the cases; without it they are numbered by their
            power, speed and initial temperature, and all teach
 
-    Raises UserError where a file is wrong, given twice, or of a condition that the study lacks.
+    Raises UserError where a file is wrong, given twice, or of a condition that the study lacks, and
+    where the study is of other sections.
     """
+    if study is not None:
+        require(view.cut.section == study.section, "--section", view.cut.section,
+                f"{study.section}, as in the study")
     heads = [read_head(path) for path in paths]
     runs = _runs(paths, heads, study)
     parts, told = [], []

@@ -131,6 +131,8 @@ def test_a_study_numbers_and_splits_the_cases(tmp_path):
     with pytest.raises(UserError, match="no run with grains.seed = 7, but 1001, 1002"):
         crop([write_grains(tmp_path / "other.h5", grain, power=100.0, speed=0.5, seed=7)],
              View(Cut()), study)
+    with pytest.raises(UserError, match="--section = longitudinal, but it must be cross, as in"):
+        crop(paths, View(Cut("longitudinal")), study)
     with pytest.raises(UserError, match="each run must be given once"):
         crop([paths[0], paths[0]], View(Cut()))
 

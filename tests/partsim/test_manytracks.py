@@ -78,20 +78,17 @@ def test_every_case_ends_in_crops_and_a_card(comm, study, monkeypatch):
     monkeypatch.setattr(manytracks, "grow", None)
     manytracks.run_study(comm, studies.load(study), study, folder)
     assert len(read(folder / "case_02.h5")) == 10 and (folder / "case_02.json").exists()
-    # a case that is there keeps its split
-    comm.Barrier()
-    if comm.rank == 0:
-        study.write_text(STUDY.replace("held_out", "validation"))
-    comm.Barrier()
-    with pytest.raises(UserError, match="case_02.json has its runs in the splits held_out, held_o"):
-        manytracks.run_study(comm, studies.load(study), study, folder)
-    # and nothing is computed over the results of another job
-    comm.Barrier()
-    if comm.rank == 0:
-        study.write_text(STUDY.replace("0.5 m/s", "0.6 m/s"))
-    comm.Barrier()
-    with pytest.raises(UserError, match="case_02.json is of another job or of other seeds"):
-        manytracks.run_study(comm, studies.load(study), study, folder)
+    # a case that is there keeps its split, and nothing is computed over the results of another job
+    for old, new, told in (
+        ("held_out", "validation", "case_02.json has its runs in the splits held_out, held_out"),
+        ("0.5 m/s", "0.6 m/s", "case_02.json is of another job or of other seeds"),
+    ):
+        comm.Barrier()
+        if comm.rank == 0:
+            study.write_text(STUDY.replace(old, new))
+        comm.Barrier()
+        with pytest.raises(UserError, match=told):
+            manytracks.run_study(comm, studies.load(study), study, folder)
 
 
 def test_a_case_that_fails_does_not_stop_the_others(comm, study, monkeypatch):
