@@ -212,23 +212,30 @@ def track(
         Path, typer.Argument(metavar="JOB|STUDY", help="Job file, or a study with a job (.toml).")
     ],
     output: Output = None,
+    case: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Only this case of a study, by number; may be repeated."),
+    ] = None,
 ) -> None:
     """Melt one track, grow the grains of all, crop images. Default of --output: JOB ending in .out.
 
-    Of a study: all cases with all seeds, one case per rank at a time.
+    Of a study: all cases with all seeds, one case per rank at a time. Jobs of an array on a cluster
+    take one --case each.
 
     What is in the folder from the same job is not computed again.
     """
     from partsim import study, trackjob
 
     of_study = agreed(study.is_study, job)
+    if case and not of_study:
+        raise UserError(f"--case {case[0]}: {job} is no study, only studies have cases")
     inputs = agreed(study.load if of_study else trackjob.load, job)
     folder = output or job.with_suffix(".out")
     agreed(make_writable, folder)
     if of_study:
         from partsim.grains.manytracks import run_study
 
-        run_study(parallel.world(), inputs, job, folder)
+        run_study(parallel.world(), inputs, job, folder, case or None)
     else:
         from partsim.grains.onetrack import melt_and_grow
 

@@ -11,6 +11,7 @@ done when its card is there, and is never written anew:
 
 import json
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from partsim.meltpool import alloy as alloys
 from partsim.meltpool import check
 from partsim.meltpool.melt import TEMPERATURE, melt
 from partsim.parallel import alone, one_line, raise_together, rank_print, together
-from partsim.schema import parse_toml, read_text
+from partsim.schema import parse_toml, read_text, require
 from partsim.study import Study, seeds_of, split_of
 from partsim.trackjob import TrackJob, parse
 from partsim.wholefile import replace_json
@@ -53,13 +54,15 @@ class Task(NamedTuple):
         return len(self.jobs) * laser.power / laser.speed
 
 
-def run_study(comm, study: Study, path: Path, folder: Path) -> None:
-    """Computes all cases that the folder lacks, one per rank at a time; collective.
+def run_study(
+    comm, study: Study, path: Path, folder: Path, cases: Collection[int] | None = None
+) -> None:
+    """Computes all cases (or those with these numbers) that the folder lacks; collective.
 
-    Every job is checked before any work starts. A case that fails is told in one line at the end,
-    when the others are done: UserError on all ranks.
+    One case per rank at a time. Every job of the study is checked before any work starts. A case
+    that fails is told in one line at the end, when the others are done: UserError on all ranks.
     """
-    tasks = together(comm, lambda: tasks_of(study, path))
+    tasks = together(comm, lambda: chosen(tasks_of(study, path), cases))
     left = together(comm, lambda: [task for task in tasks if not done(task, study, folder)])
     problems = []
     for task in shares(left, comm.size)[comm.rank]:
@@ -88,6 +91,13 @@ def tasks_of(study: Study, path: Path) -> list[Task]:
             raise UserError(f"study {path}: case {number}: {problem}") from None
         tasks.append(Task(path, number, jobs))
     return tasks
+
+
+def chosen(tasks: list[Task], numbers: Collection[int] | None) -> list[Task]:
+    """The tasks with these numbers, all of them for None; UserError for a number of no case."""
+    for number in numbers or ():
+        require(1 <= number <= len(tasks), "--case", f"{number}", f"1 to {len(tasks)}")
+    return [task for task in tasks if numbers is None or task.number in numbers]
 
 
 def job_of(

@@ -91,6 +91,15 @@ def test_every_case_ends_in_crops_and_a_card(comm, study, monkeypatch):
             manytracks.run_study(comm, studies.load(study), study, folder)
 
 
+def test_some_cases_of_a_study_are_computed_alone(comm, study):
+    folder = study.parent / "out"
+    manytracks.run_study(comm, studies.load(study), study, folder, [2])
+    assert (folder / "case_02.json").exists() and not (folder / "case_01").exists()
+    with pytest.raises(UserError, match="--case = 3, but it must be 1 to 2"):
+        manytracks.run_study(comm, studies.load(study), study, folder, [1, 3])
+    assert not (folder / "case_01").exists()
+
+
 def test_a_case_that_fails_does_not_stop_the_others(comm, study, monkeypatch):
     def grow(own, job, source, folder):
         if job.laser.power == 150.0:
