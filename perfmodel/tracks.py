@@ -12,8 +12,9 @@ from partsim.grains import work as grains_work
 from partsim.grains.blocks import Grid
 from partsim.grains.exchange import FaceExchange
 from partsim.grains.ghosts import Around
-from partsim.grains.phasefield import DTYPES, constants, mobility
-from partsim.grains.pool import CELLS, ROOM, SIDE, WIDE
+from partsim.grains.phasefield import DTYPES, constants, rates
+from partsim.grains.pool import CELLS, SIDE
+from partsim.grains.sampling import Heat
 from partsim.grains.store import Store
 from partsim.grains.voronoi import voronoi
 from partsim.meltpool import alloy as alloys
@@ -122,15 +123,11 @@ def grain_kernels(job: TrackJob) -> Iterator[Kernel]:
     store, rows, faces = growing(job)
     law, dtype = job.phase_field, store.pool.eta.dtype
     valid = np.full((len(rows), 3), SIDE)
-    shape = (len(rows), ROOM)
-    inside = np.zeros((WIDE,) * 3, bool)
-    inside[1:-1, 1:-1, 1:-1] = True
-    rate = float(mobility(law, UNDERCOOLED)) * law.barrier * job.grains.step
-    rates = np.where(inside.ravel(), rate, 0.0).astype(dtype) * np.ones(shape, dtype)
-    heat = rates, np.zeros(shape, dtype)
+    kelvin = np.full((len(rows), CELLS), UNDERCOOLED, np.float32)
+    alloy = alloys.load(job.material, job.path.parent)
+    heat = Heat(kelvin, kelvin, np.float32(0), rates(law, job.grains, alloy.liquidus))
     numbers, none = constants(law, job.grains, DTYPES[law.precision]), np.zeros(0, dtype)
-    reach = np.full(len(rows), 3 * numbers.gradient * rate, dtype)
-    around = Around(faces.neighbours, valid, faces(), reach)
+    around = Around(faces.neighbours, valid, faces())
 
     def step() -> None:
         while not phase_field.advance(store.pool, rows, around, numbers, heat, none):

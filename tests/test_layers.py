@@ -65,7 +65,7 @@ HOMES = {
     "petsc4py": ["meltpool/multigrid.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }
-KERNEL_LIBRARIES = {"math", "typing", "numpy", "numba"}
+KERNEL_LIBRARIES = {"llvmlite", "math", "typing", "numpy", "numba"}
 
 
 def files(package):

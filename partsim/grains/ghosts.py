@@ -5,10 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from partsim.compiled import kernel
+from partsim.grains.lines import ALL, lowest, spread
 from partsim.grains.pool import (
-    BORDER, CELLS, DROPPED, EAST, FLOOR, GUARD, NO_PLACE, NO_SLOT, PLANE, SIDE, SQUARE, WEST, WIDE,
-    copy_row, find, insert, peak,
+    BORDER, CELLS, DROPPED, EAST, FLOOR, NEW, NO_PLACE, NO_SLOT, SIDE, SQUARE, WEST, find, insert,
+    peak,
 )
+from partsim.grains.vectors import LINE, clear_line, copy_line, copy_row, east_line, west_line
+
+FLOOR_LINES = SQUARE // LINE  # of a plane
 
 
 class Faces(NamedTuple):
@@ -29,34 +33,43 @@ class Around(NamedTuple):
                         of a remote face
     valid       (n, 3)  cells of the metal along x, y, z
     faces       of other ranks
-    reach       (n,)    3 K M of a block at most: share of the eta beyond a face that comes in
     """
 
     neighbours: np.ndarray
     valid: np.ndarray
     faces: Faces
-    reach: np.ndarray
 
 
 @kernel()
-def narrow(wide, cells):
-    """cells (512,) = the inside of wide (1000,)."""
-    of = wide[PLANE + WIDE + 1:]
-    for k in range(SIDE):
-        for j in range(SIDE):
-            copy_row(cells, (k * SIDE + j) * SIDE, of, k * PLANE + j * WIDE)
+def lay_out(lines, cells, eta):
+    """eta (1824,) = a copy of a block's cells (512,), zero in lines that are not kept and in all
+    ghosts."""
+    left = lines
+    while left:
+        line = lowest(left)
+        cell = LINE * line
+        copy_line(eta, inner(line), cells, cell)
+        west_line(eta, WEST + cell, cells, cell)
+        east_line(eta, EAST + cell, cells, cell)
+        left &= left - 1
+    left = lines ^ ALL
+    while left:
+        line = lowest(left)
+        clear_line(eta, inner(line))
+        clear_line(eta, WEST + LINE * line)
+        clear_line(eta, EAST + LINE * line)
+        left &= left - 1
+    for line in range(FLOOR_LINES):
+        clear_line(eta, SIDE + LINE * line)
+        clear_line(eta, (SIDE + 1) * FLOOR + SIDE + LINE * line)
+    for k in range(SIDE + 1):  # the last row of a plane and the first of the next
+        clear_line(eta, (k + 1) * FLOOR - SIDE)
 
 
-@kernel()
-def lay_out(cells, eta):
-    """eta (1824,) = a copy of the block's cells, 1 to 512 of cells (514,): what is west and east of
-    its outer layers is not yet right, ghosts are not yet there."""
-    for k in range(SIDE):
-        for n in range(SQUARE):
-            cell = k * SQUARE + n
-            eta[(k + 1) * FLOOR + SIDE + n] = cells[cell + 1]
-            eta[WEST + cell] = cells[cell]
-            eta[EAST + cell] = cells[cell + 2]
+@kernel(inline="always")
+def inner(line):
+    """Where a copy has the cells of a line."""
+    return FLOOR + SIDE + LINE * line + line // FLOOR_LINES * (FLOOR - SQUARE)
 
 
 @kernel()
@@ -97,25 +110,26 @@ def put_ghosts(face, direction, eta):
 
 
 @kernel()
-def put_neighbour(cells, direction, eta):
-    """What is towards `direction` of a copy eta (1824,) = the layer of cells (512,) beyond."""
-    if direction == 0:
-        for n in range(SQUARE):
-            eta[WEST + n * SIDE] = cells[n * SIDE + SIDE - 1]
-    elif direction == 1:
-        for n in range(SQUARE):
-            eta[EAST + SIDE - 1 + n * SIDE] = cells[n * SIDE]
+def put_neighbour(lines, cells, direction, eta):
+    """What is towards `direction` of a copy eta (1824,), of which ghosts are zero, = the layer of
+    cells (512,) beyond."""
+    if direction < 2:
+        to, of = (WEST, SIDE - 1) if direction == 0 else (EAST + SIDE - 1, 0)
+        while lines:
+            cell = LINE * lowest(lines)
+            eta[to + cell] = cells[of + cell]
+            eta[to + cell + SIDE] = cells[of + cell + SIDE]
+            lines &= lines - 1
     elif direction < 4:
-        to = eta[FLOOR:] if direction == 2 else eta[2 * FLOOR - SIDE:]
-        of = cells[SQUARE - SIDE:] if direction == 2 else cells
+        to, of = (FLOOR, SQUARE - SIDE) if direction == 2 else (2 * FLOOR - SIDE, 0)
         for k in range(SIDE):
-            copy_row(to, k * FLOOR, of, k * SQUARE)
-    elif direction == 4:
-        for n in range(SQUARE):
-            eta[SIDE + n] = cells[CELLS - SQUARE + n]
+            if lines >> ((of + k * SQUARE) // LINE) & 1:
+                copy_row(eta, to + k * FLOOR, cells, of + k * SQUARE)
     else:
-        for n in range(SQUARE):
-            eta[(SIDE + 1) * FLOOR + SIDE + n] = cells[n]
+        to, of = (SIDE, CELLS - SQUARE) if direction == 4 else ((SIDE + 1) * FLOOR + SIDE, 0)
+        for j in range(SIDE):
+            if lines >> ((of + j * SIDE) // LINE) & 1:
+                copy_row(eta, to + j * SIDE, cells, of + j * SIDE)
 
 
 @kernel()
@@ -178,24 +192,35 @@ def remote_newcomers(pool, row, faces, number, least):
 
 
 @kernel()
+def smallest(face):
+    """The smallest of a layer (64,), which is overwritten; by halves, as vectors."""
+    for half in (32, 16, 8, 4, 2, 1):
+        for n in range(half):
+            a, b = face[n], face[n + half]
+            face[n] = a if a < b else b
+    return face[0]
+
+
+@kernel()
 def least_tail(scratch, direction, reach, law):
     """Largest eta beyond a face that would be cut in all cells at the face, scratch.squares being
     the sums of eta^2."""
     take_face(scratch.squares, direction, scratch.face)
-    least = scratch.face[0]
-    for value in scratch.face:
-        least = min(least, value)
+    least = smallest(scratch.face)
     return max(law.cutoff, np.sqrt(law.share_squared * least)) / max(reach, law.cutoff)
 
 
 @kernel()
-def all_newcomers(pool, row, n, around, law):
-    """The same from all six neighbours of the n-th block; scratch.squares = sums of its eta^2."""
+def all_newcomers(pool, row, n, around, law, reach):
+    """The same from all six neighbours of the n-th block; scratch.squares = sums of its eta^2.
+
+    reach  3 K M at most: the share of an eta beyond a face that comes in
+    """
     for d in range(6):
         other = around.neighbours[n, d]
         if other == BORDER:
             continue
-        least = least_tail(pool.scratch, d, around.reach[n], law)
+        least = least_tail(pool.scratch, d, reach, law)
         if other >= 0:
             if not newcomers(pool, row, other, d, least):
                 return False
@@ -205,67 +230,63 @@ def all_newcomers(pool, row, n, around, law):
 
 
 @kernel()
-def gather(pool, row, n, around):
-    """scratch.eta = copies of the order parameters of the n-th block with what surrounds them."""
-    capacity = pool.eta.shape[1]
-    for slot in range(pool.count[row]):
-        place = pool.half[row] * capacity + pool.places[row, slot]
-        lay_out(pool.flat[GUARD + place * CELLS - 1:], pool.scratch.eta[slot])
-    for d in range(6):
-        other = around.neighbours[n, d]
+def gather(pool, row, slot, n, around):
+    """scratch.eta = a copy of an order parameter of the n-th block with what surrounds it.
+
+    To be called for slot after slot: scratch.seen, zero to begin with, counts the entries of the
+    neighbours that have smaller labels.
+    """
+    half, place, eta = pool.half[row], pool.places[row, slot], pool.scratch.eta
+    lay_out(pool.lines[half, place], pool.eta[half, place], eta)
+    for direction in range(6):
+        other = around.neighbours[n, direction]
         if other == BORDER:
-            for slot in range(pool.count[row]):
-                mirror(pool.scratch.eta[slot], d, around.valid[n, d // 2])
-        elif other >= 0:
-            gather_from(pool, row, other, d)
+            mirror(eta, direction, around.valid[n, direction // 2])
+            continue
+        if other >= 0:
+            gather_from(pool, pool.labels[row, slot], other, direction)
         else:
-            gather_remote(pool, row, around.faces, -2 - other, d)
+            gather_remote(pool, pool.labels[row, slot], around.faces, -2 - other, direction)
 
 
 @kernel()
-def gather_from(pool, row, other, direction):
-    """Ghosts of all order parameters of a row from a neighbour on this rank, zero where it has
-    none."""
-    there, values, tops = 0, pool.eta[pool.half[other]], pool.tops[pool.half[other]]
-    scratch = pool.scratch
-    for slot in range(pool.count[row]):
-        label = pool.labels[row, slot]
-        while there < pool.count[other] and pool.labels[other, there] < label:
-            there += 1
-        place = pool.places[other, there] if there < pool.count[other] else 0
-        same = there < pool.count[other] and pool.labels[other, there] == label
-        if same and tops[place, direction ^ 1] > 0:
-            put_neighbour(values[place], direction, scratch.eta[slot])
-        else:
-            put_ghosts(scratch.blank, direction, scratch.eta[slot])
+def gather_from(pool, label, other, direction):
+    """Ghosts of a grain from a neighbour on this rank, which may have none."""
+    scratch, half = pool.scratch, pool.half[other]
+    there = scratch.seen[direction]
+    while there < pool.count[other] and pool.labels[other, there] < label:
+        there += 1
+    scratch.seen[direction] = there
+    if there < pool.count[other] and pool.labels[other, there] == label:
+        place = pool.places[other, there]
+        if pool.tops[half, place, direction ^ 1] > 0:
+            put_neighbour(pool.lines[half, place], pool.eta[half, place], direction, scratch.eta)
 
 
 @kernel()
-def gather_remote(pool, row, faces, number, direction):
+def gather_remote(pool, label, faces, number, direction):
     """The same from a neighbour on another rank."""
-    scratch = pool.scratch
-    there, end = faces.starts[number], faces.starts[number + 1]
-    for slot in range(pool.count[row]):
-        label = pool.labels[row, slot]
-        while there < end and faces.labels[there] < label:
-            there += 1
-        if there < end and faces.labels[there] == label:
-            put_ghosts(faces.values[there], direction, scratch.eta[slot])
-        else:
-            put_ghosts(scratch.blank, direction, scratch.eta[slot])
+    scratch, end = pool.scratch, faces.starts[number + 1]
+    there = max(scratch.seen[direction], faces.starts[number])
+    while there < end and faces.labels[there] < label:
+        there += 1
+    scratch.seen[direction] = there
+    if there < end and faces.labels[there] == label:
+        put_ghosts(faces.values[there], direction, scratch.eta)
 
 
 @kernel()
 def pack_faces(pool, rows, directions, faces):
     """Fills starts, labels, values with faces of rows that lie towards `directions`; how many."""
-    entry = 0
+    entry, cells = 0, pool.scratch.work[NEW:]
     for n in range(len(rows)):
         faces.starts[n] = entry
-        values = pool.eta[pool.half[rows[n]]]
+        half = pool.half[rows[n]]
         for slot in range(pool.count[rows[n]]):
             place = pool.places[rows[n], slot]
-            if pool.tops[pool.half[rows[n]], place, directions[n]] > 0:
-                take_face(values[place], directions[n], faces.values[entry])
+            if pool.tops[half, place, directions[n]] > 0:
+                spread(pool.lines[half, place], pool.eta[half, place], cells)
+                take_face(cells, directions[n], faces.values[entry])
                 faces.labels[entry] = pool.labels[rows[n], slot]
                 entry += 1
     faces.starts[len(rows)] = entry

@@ -1,6 +1,6 @@
 """A step of the phase field over blocks and the order parameters alive in them.
 
-It works on copies of a block that stay in the cache, see partsim.grains.pool.
+It works on a copy of one order parameter that stays in the cache, see partsim.grains.pool.
 """
 
 from typing import NamedTuple
@@ -8,20 +8,24 @@ from typing import NamedTuple
 import numpy as np
 
 from partsim.compiled import kernel
-from partsim.grains.ghosts import all_newcomers, gather, narrow
+from partsim.grains.ghosts import all_newcomers, gather
+from partsim.grains.lines import keep
 from partsim.grains.pool import (
-    CELLS, EAST, FACTOR, FLOOR, LEAST, MOBILITY, NEW, SIDE, SQUARE, WEST, measure, remove,
+    CELLS, EAST, FACTOR, FLOOR, LEAST, MOBILITY, NEW, SIDE, SQUARE, WEST, fetch_row, measure,
+    remove, sum_of_squares,
 )
+from partsim.grains.sampling import mobilities
 
 
 class Law(NamedTuple):
-    """In the precision of eta: 4 gamma; 1 - 4 gamma; K = kappa / (m h^2); 6 K - 1; the cutoff; and
-    the square of the share of sqrt(sum of eta^2) below which an eta is cut."""
+    """In the precision of eta: 4 gamma; 1 - 4 gamma; K = kappa / (m h^2); 6 K - 1; 3 K; the cutoff;
+    and the square of the share of sqrt(sum of eta^2) below which an eta is cut."""
 
     interaction: float
     cubic: float
     gradient: float
     offset: float
+    tail: float
     cutoff: float
     share_squared: float
 
@@ -61,17 +65,6 @@ def largest_change(eta, work):
 
 
 @kernel()
-def sum_of_squares(pool, row):
-    """scratch.squares (512,) = sum of eta^2 over the order parameters of a row."""
-    values, squares = pool.eta[pool.half[row]], pool.scratch.squares
-    squares[:] = 0
-    for slot in range(pool.count[row]):
-        eta = values[pool.places[row, slot]]
-        for i in range(CELLS):
-            squares[i] += eta[i] * eta[i]
-
-
-@kernel()
 def interaction(squares, law, work):
     """From the sums of eta^2: LEAST = share^2 of it, FACTOR = 4 gamma of it + 2 (1 - zeta)^2
     + 6 K - 1, where FACTOR is 2 (1 - zeta)^2 to begin with."""
@@ -81,40 +74,33 @@ def interaction(squares, law, work):
 
 
 @kernel()
-def put_back(work, cells):
-    """cells (512,) = NEW."""
-    for cell in range(CELLS):
-        cells[cell] = work[NEW + cell]
-
-
-@kernel()
 def advance(pool, rows, around, law, heat, change):
     """One explicit step of every order parameter of the rows, and of those that come in from their
     neighbours; False if the pool is too small: to be repeated with a larger one.
 
-    heat    (mobility, melting), (n, 1000) each: L m dt, 2 (1 - zeta)^2; zero outside of the metal
-            and in ghosts
+    heat    sampling.Heat
     change  (n,)  largest change of an eta, or (0,) where it is not asked for
     """
-    mobility, melting = heat
-    work, lines = pool.scratch.work, pool.scratch.lines
+    scratch, work = pool.scratch, pool.scratch.work
     for n in range(len(rows)):
         row = rows[n]
+        if n + 1 < len(rows):
+            fetch_row(pool, rows[n + 1])
         sum_of_squares(pool, row)
-        if not all_newcomers(pool, row, n, around, law):
+        top = mobilities(heat, n, scratch.rate, work[MOBILITY:], work[FACTOR:])
+        if not all_newcomers(pool, row, n, around, law, law.tail * top):
             return False
-        gather(pool, row, n, around)
-        narrow(mobility[n], work[MOBILITY:])
-        narrow(melting[n], work[FACTOR:])
-        interaction(pool.scratch.squares, law, work)
+        interaction(scratch.squares, law, work)
+        scratch.seen[:] = 0
         new, top = 1 - pool.half[row], 0.0
         for slot in range(pool.count[row]):
-            eta, place = pool.scratch.eta[slot], pool.places[row, slot]
-            advance_eta(eta, work, law)
+            place = pool.places[row, slot]
+            gather(pool, row, slot, n, around)
+            advance_eta(scratch.eta, work, law)
             if len(change):
-                top = max(top, largest_change(eta, work))
-            pool.kept[row, slot] = measure(work[NEW:], lines, pool.tops[new, place]) > 0
-            put_back(work, pool.eta[new, place])
+                top = max(top, largest_change(scratch.eta, work))
+            measure(work[NEW:], scratch.maxima, pool.tops[new, place])
+            pool.lines[new, place] = keep(work[NEW:], pool.eta[new, place])
         if len(change):
             change[n] = top
     for n in range(len(rows)):
@@ -127,5 +113,5 @@ def turn(pool, row):
     """The values just written become the present ones; order parameters that are zero go."""
     pool.half[row] = 1 - pool.half[row]
     for slot in range(pool.count[row] - 1, -1, -1):
-        if pool.kept[row, slot] == 0:
+        if pool.lines[pool.half[row], pool.places[row, slot]] == 0:
             remove(pool, row, slot)

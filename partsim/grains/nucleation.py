@@ -10,9 +10,10 @@ import numpy as np
 from partsim.compiled import kernel
 from partsim.grains.chance import uniform
 from partsim.grains.pool import (
-    DROPPED, FREE, NO_SLOT, SIDE, THROWN, THROWN_SOLID, WIDE, find, insert, largest, measure_row,
-    peak, remove,
+    CELLS, DROPPED, FREE, NO_SLOT, SIDE, SQUARE, THROWN, THROWN_SOLID, find, insert, largest,
+    measure_row, put_value, remove, value,
 )
+from partsim.grains.sampling import between
 from partsim.growjob import Nucleation
 
 BOLTZMANN = 1.38e-23  # J/K, the program's digits
@@ -105,21 +106,19 @@ def nucleate(pool, rows, corners, heat, chance, step):
     """Gives nuclei their cells: one order parameter is 1 there, all others are 0.
 
     corners  (n, 3)  first cell of each row's block, x y z
-    heat     (3, n, 1000)  K at the frames before and after, and now
+    heat     sampling.Heat
     """
     for n in range(len(rows)):
-        before, after, kelvin = heat[0][n], heat[1][n], heat[2][n]
-        for k in range(SIDE):
-            for j in range(SIDE):
-                for i in range(SIDE):
-                    cell = ((k + 1) * WIDE + j + 1) * WIDE + i + 1
-                    if not after[cell] < before[cell]:
-                        continue
-                    x, y, z = corners[n, 0] + i, corners[n, 1] + j, corners[n, 2] + k
-                    number = (z * chance.cells[1] + y) * chance.cells[2] + x
-                    if strikes(chance, np.float64(kelvin[cell]), step, number):
-                        seed_cell(pool, rows[n], (k * SIDE + j) * SIDE + i,
-                                  label_of(chance, step, number), chance.in_solid)
+        before, after = heat.before[n], heat.after[n]
+        for cell in range(CELLS):
+            if not after[cell] < before[cell]:
+                continue
+            i, j, k = cell % SIDE, cell // SIDE % SIDE, cell // SQUARE
+            x, y, z = corners[n, 0] + i, corners[n, 1] + j, corners[n, 2] + k
+            number = (z * chance.cells[1] + y) * chance.cells[2] + x
+            kelvin = np.float64(between(before[cell], after[cell], heat.weight))
+            if strikes(chance, kelvin, step, number):
+                seed_cell(pool, rows[n], cell, label_of(chance, step, number), chance.in_solid)
 
 
 @kernel()
@@ -137,8 +136,9 @@ def seed_cell(pool, row, cell, label, in_solid):
         place = insert(pool, row, label)
     assert pool.tally[FREE] >= 0 and place >= 0
     for slot in range(pool.count[row]):
-        pool.eta[pool.half[row], pool.places[row, slot], cell] = 0
-    pool.eta[pool.half[row], place, cell] = 1
+        if value(pool, row, slot, cell) > 0:
+            put_value(pool, row, pool.places[row, slot], cell, 0)
+    put_value(pool, row, place, cell, 1)
     measure_row(pool, row)
     pool.tally[THROWN] += 1
     pool.tally[THROWN_SOLID] += solid
@@ -149,7 +149,9 @@ def weakest(pool, row):
     """Slot of the order parameter whose largest value is the smallest of the row."""
     found, least = 0, np.inf
     for slot in range(pool.count[row]):
-        value = peak(pool.eta[pool.half[row], pool.places[row, slot]])
-        if value < least:
-            found, least = slot, value
+        top = 0.0
+        for cell in range(CELLS):
+            top = max(top, value(pool, row, slot, cell))
+        if top < least:
+            found, least = slot, top
     return found

@@ -16,15 +16,16 @@ the cell is zero: it cannot win there, and the tail that pulls the front is the 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from partsim.grains import kernels, nucleation, sampling
+from partsim.grains import kernels, nucleation
 from partsim.grains.blocks import FIXED_WEIGHT, NEW_WEIGHT, Grid, deal, widened
 from partsim.grains.exchange import FaceExchange, move_blocks
 from partsim.grains.ghosts import Around
 from partsim.grains.kernels import Law
 from partsim.grains.nucleation import SOLID, Chance
 from partsim.grains.pool import (
-    DROPPED, ROOM, SIDE, THROWN, THROWN_SOLID, mark_liquid, winners,
+    CELLS, DROPPED, SIDE, THROWN, THROWN_SOLID, WIDE, mark_liquid, winners,
 )
+from partsim.grains.sampling import Heat
 from partsim.grains.store import Store
 from partsim.grains.temperature import TrackTemperature
 from partsim.growjob import Grains, PhaseField
@@ -82,10 +83,7 @@ class PhaseFieldLaw:
             self.hot -= chance.deepest
         self.dtype = DTYPES[self.law.precision]
         self.constants = constants(self.law, self.grains, self.dtype)
-        self.rates = (
-            self.law.mobility * self.law.barrier * self.grains.step,
-            self.law.activation / self.law.gas_constant, self.law.hottest, liquidus,
-        )
+        self.rates = rates(self.law, self.grains, liquidus)
         self.tally = np.zeros(4, np.int64)
         self.updates = 0
 
@@ -128,12 +126,9 @@ class PhaseFieldLaw:
         self.rows = store.rows(self.own)
         store.tidy(self.rows)
         self.valid, self.corners = grid.valid_of(self.own), SIDE * grid.places(self.own)
-        self.before = heat.sample(number, grid, self.own)
-        self.after = heat.sample(number + 1, grid, self.own)
-        store.melted[self.rows] |= np.maximum(self.before, self.after) > self.rates[3]
-        self.kelvin = np.empty_like(self.before)
-        self.mobility = np.empty((len(self.own), ROOM), self.dtype)
-        self.melting = np.empty_like(self.mobility)
+        frames = [inside(heat.sample(number + n, grid, self.own)) for n in (0, 1)]
+        store.melted[self.rows] |= np.maximum(*frames) > self.rates[3]
+        self.heat = Heat(*frames, np.float32(0), self.rates)
 
     def _make_new(self, alive: np.ndarray, dealt: dict, old: dict) -> None:
         """Order parameters of alive blocks, and of the blocks beside them, that have none yet."""
@@ -150,20 +145,16 @@ class PhaseFieldLaw:
     def step(self, weight: float, number: int, measured: bool) -> None:
         """One step of all alive blocks at a weight of the later frame; number: of the step."""
         store, law = self.store, self.constants
-        sampling.temperatures(self.before, self.after, np.float32(weight), self.kelvin)
-        largest = sampling.mobilities(self.kelvin, self.rates, self.mobility, self.melting)
-        reach = (3 * law.gradient * largest).astype(self.dtype)
-        around = Around(self.exchange.neighbours, self.valid, self.exchange(), reach)
+        heat = self.heat._replace(weight=np.float32(weight))
+        around = Around(self.exchange.neighbours, self.valid, self.exchange())
         change = np.zeros(len(self.rows) if measured else 0, self.dtype)
         dropped = store.pool.tally[DROPPED]
-        while not kernels.advance(store.pool, self.rows, around, law,
-                                  (self.mobility, self.melting), change):
+        while not kernels.advance(store.pool, self.rows, around, law, heat, change):
             store.pool.tally[DROPPED] = dropped  # what is repeated counts once
             store.enlarge()
         if self.chance is not None:
             store.reserve(SPARE)
-            nucleation.nucleate(store.pool, self.rows, self.corners,
-                                (self.before, self.after, self.kelvin), self.chance, number)
+            nucleation.nucleate(store.pool, self.rows, self.corners, heat, self.chance, number)
         self.updates += int(self.valid.prod(axis=1).sum())
         if measured:
             self.change = change
@@ -197,7 +188,7 @@ class PhaseFieldLaw:
                 valid = self.grid.valid_of([block])[0]
                 winners(self.store.pool, row, valid, labels)
                 mark_liquid(self.store.pool, row, valid, labels)
-                melted = self.store.melted[row].reshape((SIDE + 2,) * 3)[1:-1, 1:-1, 1:-1]
+                melted = self.store.melted[row].reshape(labels.shape)
                 found.append((block, labels, melted.copy()))
         self.tally += np.array(self.comm.allgather(self.store.pool.tally)).sum(axis=0)
         return sorted(sum(self.comm.allgather(found), []), key=lambda item: item[0])
@@ -215,4 +206,15 @@ def constants(law: PhaseField, grains: Grains, dtype: type) -> Law:
     """The constants of the kernels in the precision of the order parameters."""
     K = law.gradient / (law.barrier * grains.cell**2)
     four = 4 * law.interaction
-    return Law(*map(dtype, (four, 1 - four, K, 6 * K - 1, law.cutoff, law.share**2)))
+    return Law(*map(dtype, (four, 1 - four, K, 6 * K - 1, 3 * K, law.cutoff, law.share**2)))
+
+
+def rates(law: PhaseField, grains: Grains, liquidus: float) -> tuple[float, float, float, float]:
+    """Those of sampling.Heat."""
+    return (law.mobility * law.barrier * grains.step, law.activation / law.gas_constant,
+            law.hottest, liquidus)
+
+
+def inside(wide: np.ndarray) -> np.ndarray:
+    """(n, 512) what blocks with ghosts (n, 1000) have in their cells."""
+    return wide.reshape(-1, WIDE, WIDE, WIDE)[:, 1:-1, 1:-1, 1:-1].reshape(-1, CELLS)

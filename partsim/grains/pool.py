@@ -1,7 +1,8 @@
 """Order parameters alive in blocks of 8^3 cells: where they are kept.
 
 A block keeps 8^3 values [z, y, x], flat, of each of its order parameters, twice: a step reads one
-half and writes the other. Temperatures of a block with a layer of ghosts around it have 10^3.
+half and writes the other. Lines of 16 cells that are zero are not kept, see partsim.grains.lines.
+Temperatures of a block with a layer of ghosts around it have 10^3.
 
 A step works on copies that a compiler can read in whole vectors and that stay in the cache: rows of
 8 without ghosts between them, what lies west and east of every cell kept beside.
@@ -13,6 +14,8 @@ import numpy as np
 from numba import njit
 
 from partsim.compiled import kernel
+from partsim.grains.lines import add_squares, fetch_lines, spread
+from partsim.grains.vectors import LINE
 
 SIDE = 8
 SQUARE = SIDE * SIDE
@@ -25,8 +28,7 @@ WEST = WIDE * FLOOR  # in a copy, where the values west of the cells begin,
 EAST = WEST + CELLS  # and those to the east
 COPY = EAST + CELLS
 MOBILITY, FACTOR, LEAST, NEW = range(0, 4 * CELLS, CELLS)  # in Scratch.work
-LINES = 4 * SQUARE  # room for maxima
-GUARD = 16  # values before and after those of a pool: 64 bytes of single precision
+MAXIMA = 3 * SQUARE  # room for them
 BORDER = -1  # neighbour beyond the surface of the metal; below it: number of a remote face
 FREE, DROPPED, THROWN, THROWN_SOLID = range(4)  # of a tally
 NO_SLOT, NO_PLACE = -1, -2
@@ -35,34 +37,35 @@ NO_SLOT, NO_PLACE = -1, -2
 class Scratch(NamedTuple):
     """Room for the work on one block, in the precision of eta.
 
-    eta      (slots, 1824)  its order parameters with what surrounds them: ten planes of ten rows of
-                            8, ghosts around 8 planes of 8 rows; the value west of each cell; east
-    work     (2048,)        MOBILITY, FACTOR, LEAST, NEW of the cells, see partsim.grains.kernels:
-                            one array, so that a loop need not ask whether it reads what it writes
-    lines    (256,)         maxima
-    squares  (512,)         sums of eta^2
-    face     (64,)          a layer of cells
-    blank    (64,)          zero
+    eta      (1824,)  an order parameter with what surrounds it: ten planes of ten rows of 8, ghosts
+                      around 8 planes of 8 rows; the value west of each cell; and east
+    work     (2048,)  MOBILITY, FACTOR, LEAST, NEW of the cells, see partsim.grains.kernels: one
+                      array, so that a loop need not ask whether it reads what it writes
+    maxima   (192,)
+    squares  (512,)   sums of eta^2
+    face     (64,)    a layer of cells
+    rate     (512,)   mobilities, float64
+    seen     (6,)     how many entries of a neighbour have been passed, int64
     """
 
     eta: np.ndarray
     work: np.ndarray
-    lines: np.ndarray
+    maxima: np.ndarray
     squares: np.ndarray
     face: np.ndarray
-    blank: np.ndarray
+    rate: np.ndarray
+    seen: np.ndarray
 
 
 class Pool(NamedTuple):
     """Order parameters of the blocks of a rank.
 
-    eta      (2, capacity, 512)  values
-    flat     GUARD values, those of eta, and GUARD values
+    eta      (2, capacity, 512)  values in the lines that are kept, anything in others
+    lines    (2, capacity)       those lines
     free     (capacity,)         places in eta that are not in use: the first tally[FREE] of them
     labels   (rows, slots)       grain of each order parameter of a row, in rising order
     places   (rows, slots)       where it is in eta
     tops     (2, capacity, 6)    its largest value in the layer of cells towards -x, +x, ... +z
-    kept     (rows, slots)       whether it is not zero everywhere after the step at hand
     count    (rows,)             order parameters of a row
     half     (rows,)             0 or 1, which half of eta holds the present values
     tally    (4,)                FREE, DROPPED, THROWN, THROWN_SOLID
@@ -70,12 +73,11 @@ class Pool(NamedTuple):
     """
 
     eta: np.ndarray
-    flat: np.ndarray
+    lines: np.ndarray
     free: np.ndarray
     labels: np.ndarray
     places: np.ndarray
     tops: np.ndarray
-    kept: np.ndarray
     count: np.ndarray
     half: np.ndarray
     tally: np.ndarray
@@ -119,7 +121,7 @@ def insert(pool, row, label):
     pool.labels[row, slot] = label
     pool.places[row, slot] = place
     pool.count[row] += 1
-    pool.eta[pool.half[row], place] = 0
+    pool.lines[pool.half[row], place] = 0
     pool.tops[pool.half[row], place] = 0
     return place
 
@@ -135,13 +137,42 @@ def remove(pool, row, slot):
     pool.count[row] -= 1
 
 
-@kernel(inline="always")
-def copy_row(target, at, source, start):
-    """Eight neighbours at once: loads before stores, so that they compile to one vector."""
-    a, b, c, d = source[start], source[start + 1], source[start + 2], source[start + 3]
-    e, f, g, h = source[start + 4], source[start + 5], source[start + 6], source[start + 7]
-    target[at], target[at + 1], target[at + 2], target[at + 3] = a, b, c, d
-    target[at + 4], target[at + 5], target[at + 6], target[at + 7] = e, f, g, h
+@kernel()
+def value(pool, row, slot, cell):
+    """eta of an order parameter in a cell, in double precision."""
+    half, place = pool.half[row], pool.places[row, slot]
+    kept = pool.lines[half, place] >> (cell // LINE) & 1
+    return np.float64(pool.eta[half, place, cell]) if kept else 0.0
+
+
+@kernel()
+def put_value(pool, row, place, cell, value):
+    """eta of the order parameter at a place in a cell = value."""
+    half, line = pool.half[row], cell // LINE
+    cells = pool.eta[half, place]
+    if not pool.lines[half, place] >> line & 1:
+        cells[line * LINE:(line + 1) * LINE] = 0
+        pool.lines[half, place] |= 1 << line
+    cells[cell] = value
+
+
+@kernel()
+def fetch_row(pool, row):
+    """Brings a row into the cache before it is needed."""
+    half = pool.half[row]
+    for slot in range(pool.count[row]):
+        place = pool.places[row, slot]
+        fetch_lines(pool.lines[half, place], pool.eta[half, place], pool.eta[1 - half, place])
+
+
+@kernel()
+def sum_of_squares(pool, row):
+    """scratch.squares (512,) = sum of eta^2 over the order parameters of a row."""
+    half, squares = pool.half[row], pool.scratch.squares
+    squares[:] = 0
+    for slot in range(pool.count[row]):
+        place = pool.places[row, slot]
+        add_squares(pool.lines[half, place], pool.eta[half, place], squares)
 
 
 @kernel()
@@ -169,50 +200,50 @@ def top_of_eight(values, at):
 
 
 @kernel(inline="always")
-def fold(layer, lines):
-    """The largest of a layer (64,), by halves; lines (56,) are overwritten."""
+def fold(layer, maxima):
+    """The largest of a layer (64,), by halves; maxima (56,) are overwritten."""
     for n in range(32):
-        lines[n] = larger(layer[n], layer[32 + n])
+        maxima[n] = larger(layer[n], layer[32 + n])
     for n in range(16):
-        lines[32 + n] = larger(lines[n], lines[16 + n])
+        maxima[32 + n] = larger(maxima[n], maxima[16 + n])
     for n in range(8):
-        lines[48 + n] = larger(lines[32 + n], lines[40 + n])
-    return top_of_eight(lines, 48)
+        maxima[48 + n] = larger(maxima[32 + n], maxima[40 + n])
+    return top_of_eight(maxima, 48)
 
 
 @kernel()
-def measure(cells, lines, tops):
-    """tops (6,) = largest value in each of the six outer layers of cells (512,); the largest of all
-    is returned. lines (256,) are overwritten."""
+def measure(cells, maxima, tops):
+    """tops (6,) = largest value in each of the six outer layers of cells (512,); maxima (192,) are
+    overwritten."""
     for n in range(SQUARE):  # the largest along z
-        lines[n] = larger(
+        maxima[n] = larger(
             larger(larger(cells[n], cells[SQUARE + n]),
                    larger(cells[2 * SQUARE + n], cells[3 * SQUARE + n])),
             larger(larger(cells[4 * SQUARE + n], cells[5 * SQUARE + n]),
                    larger(cells[6 * SQUARE + n], cells[7 * SQUARE + n])),
         )
-    west, east = lines[0], lines[SIDE - 1]
+    west, east = maxima[0], maxima[SIDE - 1]
     for n in range(1, SIDE):
-        west = larger(west, lines[n * SIDE])
-        east = larger(east, lines[n * SIDE + SIDE - 1])
+        west = larger(west, maxima[n * SIDE])
+        east = larger(east, maxima[n * SIDE + SIDE - 1])
     tops[0], tops[1] = west, east
-    tops[2], tops[3] = top_of_eight(lines, 0), top_of_eight(lines, SQUARE - SIDE)
-    tops[4] = fold(cells, lines[SQUARE:])
-    tops[5] = fold(cells[CELLS - SQUARE:], lines[2 * SQUARE:])
-    return fold(lines, lines[3 * SQUARE:])
+    tops[2], tops[3] = top_of_eight(maxima, 0), top_of_eight(maxima, SQUARE - SIDE)
+    tops[4] = fold(cells, maxima[SQUARE:])
+    tops[5] = fold(cells[CELLS - SQUARE:], maxima[2 * SQUARE:])
 
 
 @kernel()
 def measure_row(pool, row):
     """Renews the tops of all order parameters of a row."""
+    cells, half = pool.scratch.work[NEW:], pool.half[row]
     for slot in range(pool.count[row]):
         place = pool.places[row, slot]
-        measure(pool.eta[pool.half[row], place], pool.scratch.lines,
-                pool.tops[pool.half[row], place])
+        spread(pool.lines[half, place], pool.eta[half, place], cells)
+        measure(cells, pool.scratch.maxima, pool.tops[half, place])
 
 
 @njit(cache=True)
-def in_order(pool, rows, eta, tops):
+def in_order(pool, rows, eta, lines, tops):
     """Copies the present order parameters of rows to new arrays, as long as the old ones, one after
     another: a step then reads and writes on through memory."""
     end = 0
@@ -221,6 +252,7 @@ def in_order(pool, rows, eta, tops):
         for slot in range(pool.count[row]):
             place = pool.places[row, slot]
             eta[half, end] = pool.eta[half, place]
+            lines[half, end] = pool.lines[half, place]
             tops[half, end] = pool.tops[half, place]
             pool.places[row, slot] = end
             end += 1
@@ -233,12 +265,12 @@ def in_order(pool, rows, eta, tops):
 @kernel()
 def largest(pool, row, cell):
     """Grain of the largest eta of a cell, and that eta; -1 and 0 where all are zero."""
-    label, value = np.int64(-1), 0.0
+    label, top = np.int64(-1), 0.0
     for slot in range(pool.count[row]):
-        eta = pool.eta[pool.half[row], pool.places[row, slot], cell]
-        if eta > value:
-            label, value = pool.labels[row, slot], np.float64(eta)
-    return label, value
+        eta = value(pool, row, slot, cell)
+        if eta > top:
+            label, top = pool.labels[row, slot], eta
+    return label, top
 
 
 @kernel()
@@ -249,9 +281,8 @@ def winners(pool, row, valid, labels):
         for j in range(valid[1]):
             for i in range(valid[0]):
                 cell = (k * SIDE + j) * SIDE + i
-                best, value = largest(pool, row, cell)
-                labels[k, j, i] = best
-                least = min(least, value)
+                labels[k, j, i], top = largest(pool, row, cell)
+                least = min(least, top)
     return least
 
 
@@ -264,7 +295,7 @@ def mark_liquid(pool, row, valid, labels):
                 total = 0.0
                 cell = (k * SIDE + j) * SIDE + i
                 for slot in range(pool.count[row]):
-                    total += pool.eta[pool.half[row], pool.places[row, slot], cell]
+                    total += value(pool, row, slot, cell)
                 if total < 0.5:
                     labels[k, j, i] = -1
 
@@ -286,6 +317,6 @@ def fill_row(pool, row, grain):
                     place = insert(pool, row, grain[k, j, i])
                 if place < 0:
                     return place
-                pool.eta[pool.half[row], place, (k * SIDE + j) * SIDE + i] = 1
+                put_value(pool, row, place, (k * SIDE + j) * SIDE + i, 1)
     measure_row(pool, row)
     return 0

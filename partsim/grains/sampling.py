@@ -1,13 +1,29 @@
 """Temperature at the cells of blocks, from frames of a coarser grid; mobility at every step."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from partsim.compiled import kernel
 from partsim.fastmath import exp
-from partsim.grains.pool import ROOM, SIDE, WIDE
+from partsim.grains.pool import CELLS, ROOM, SIDE, WIDE, larger
 
 COLDEST = 100.0  # K
+
+
+class Heat(NamedTuple):
+    """Temperature of blocks in a step.
+
+    before, after  (n, 512)  K at the frames around it, zero outside of the metal
+    weight                   of the later frame, in single precision
+    rates                    (A, B, cap, liquidus), see mobilities
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    weight: np.float32
+    rates: tuple[float, float, float, float]
 
 
 @kernel(inline="always")
@@ -103,29 +119,32 @@ def temperatures(before, after, weight, out):
             o[i] = a[i] + weight * (b[i] - a[i])
 
 
-@njit(cache=True)
-def mobilities(temperature, constants, mobility, melting):
-    """L m dt = A exp(-B / min(T, cap)) and 2 (1 - zeta)^2 at every cell, zero where T is zero.
+@kernel(inline="always")
+def between(before, after, weight):
+    """Temperature between two frames."""
+    return before + weight * (after - before)
+
+
+@kernel()
+def mobilities(heat, n, rate, mobility, melting):
+    """L m dt = A exp(-B / min(T, cap)) and 2 (1 - zeta)^2 in the cells of the n-th block, zero
+    where T is zero; returns the largest A exp(-B / min(T, cap)).
 
     zeta is 1 up to the liquidus and 0 above, the limit of equation (13) for its steepness of 1e10.
 
-    constants  (A, B, cap, liquidus)
-    mobility, melting  (n, 1000)  filled
-
-    Returns (n,) the largest mobility of each block.
+    rate  (512,) float64, overwritten      mobility, melting  at least 512, filled
     """
-    factor, activation, cap, liquidus = constants
-    largest = np.zeros(len(mobility))
-    rate = np.empty(ROOM)
-    for n in range(len(mobility)):
-        for i in range(ROOM):
-            T = np.float64(temperature[n, i])
-            T = cap if T > cap else T
-            T = COLDEST if T < COLDEST else T
-            rate[i] = factor * exp(-activation / T)
-        for i in range(ROOM):
-            metal = temperature[n, i] > 0
-            mobility[n, i] = rate[i] if metal else 0.0
-            melting[n, i] = 2.0 if temperature[n, i] > liquidus else 0.0
-        largest[n] = rate.max()
-    return largest
+    factor, activation, cap, liquidus = heat.rates
+    before, after, weight = heat.before[n], heat.after[n], heat.weight
+    top = 0.0
+    for i in range(CELLS):
+        T = np.float64(between(before[i], after[i], weight))
+        T = cap if T > cap else T
+        T = COLDEST if T < COLDEST else T
+        rate[i] = factor * exp(-activation / T)
+    for i in range(CELLS):
+        T = between(before[i], after[i], weight)
+        mobility[i] = rate[i] if T > 0 else 0.0
+        melting[i] = 2.0 if T > liquidus else 0.0
+        top = larger(top, rate[i])
+    return top

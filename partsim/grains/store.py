@@ -3,22 +3,27 @@
 import numpy as np
 
 from partsim.errors import UserError
+from partsim.grains.lines import ALL
 from partsim.grains.pool import (
-    CELLS, COPY, FREE, GUARD, LINES, NO_PLACE, NO_SLOT, ROOM, SQUARE, Pool, Scratch, fill_row,
+    CELLS, COPY, FREE, MAXIMA, NO_PLACE, NO_SLOT, SQUARE, Pool, Scratch, fill_row,
     in_order, insert, measure_row,
 )
+from partsim.grains.vectors import LINE
 
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 LINE_OF_CACHE = 64  # bytes
-PER_ROW = ("labels", "places", "kept", "count", "half")
+PER_ROW = ("labels", "places", "count", "half")
+PER_PLACE = ("eta", "lines", "tops")
 
 
-def scratch(slots: int, dtype: np.dtype) -> Scratch:
+def scratch(dtype: np.dtype) -> Scratch:
     """Room for the work on one block."""
-    shapes = (slots, COPY), (4 * CELLS,), (LINES,), (CELLS,), (SQUARE,), (SQUARE,)
-    return Scratch(*(aligned(shape, dtype) for shape in shapes))
+    eta, work, maxima, squares, face = (
+        aligned((size,), dtype) for size in (COPY, 4 * CELLS, MAXIMA, CELLS, SQUARE)
+    )
+    return Scratch(eta, work, maxima, squares, face, np.zeros(CELLS), np.zeros(6, np.int64))
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -30,9 +35,9 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def room(capacity: int, dtype: np.dtype) -> dict[str, np.ndarray]:
-    """eta, flat and tops of a Pool, zero."""
-    flat = aligned((2 * capacity * CELLS + 2 * GUARD,), dtype)
-    return {"eta": flat[GUARD:-GUARD].reshape(2, capacity, CELLS), "flat": flat,
+    """eta, lines and tops of a Pool, zero."""
+    return {"eta": aligned((2, capacity, CELLS), dtype),
+            "lines": np.zeros((2, capacity), np.int64),
             "tops": np.zeros((2, capacity, 6), dtype)}
 
 
@@ -46,13 +51,13 @@ class Store:
     def __init__(self, slots: int, dtype: np.dtype, rows: int = 256, capacity: int = 4096) -> None:
         self.row_of: dict[int, int] = {}
         self.spare = list(range(rows))[::-1]
-        self.melted = np.zeros((rows, ROOM), bool)
+        self.melted = np.zeros((rows, CELLS), bool)
         self.pool = Pool(
             **room(capacity, dtype), free=np.arange(capacity, dtype=np.int32)[::-1].copy(),
             labels=np.zeros((rows, slots), np.int64), places=np.zeros((rows, slots), np.int32),
-            kept=np.zeros((rows, slots), np.int32), count=np.zeros(rows, np.int32),
+            count=np.zeros(rows, np.int32),
             half=np.zeros(rows, np.int64), tally=np.array([capacity, 0, 0, 0]),
-            scratch=scratch(slots, dtype),
+            scratch=scratch(dtype),
         )
         self.other = room(0, dtype)
 
@@ -95,17 +100,17 @@ class Store:
         ])[:2 * old].astype(np.int32)
         pool.tally[FREE] += old
         wider = room(2 * old, pool.eta.dtype)
-        for name in ("eta", "tops"):
+        for name in PER_PLACE:
             wider[name][:, :old] = getattr(pool, name)
         self.pool = pool._replace(**wider, free=free)
 
     def tidy(self, first: np.ndarray) -> None:
         """Brings the order parameters into the order of rows, `first` before all others."""
         others = np.setdiff1d(np.array(list(self.row_of.values()), np.int64), first)
-        before = {name: getattr(self.pool, name) for name in ("eta", "flat", "tops")}
+        before = {name: getattr(self.pool, name) for name in PER_PLACE}
         if self.other["tops"].shape != self.pool.tops.shape:
             self.other = room(len(self.pool.free), self.pool.eta.dtype)
-        in_order(self.pool, np.concatenate([first, others]), self.other["eta"], self.other["tops"])
+        in_order(self.pool, np.concatenate([first, others]), **self.other)
         self.pool, self.other = self.pool._replace(**self.other), before
 
     def reserve(self, places: int) -> None:
@@ -113,13 +118,20 @@ class Store:
         while self.pool.tally[FREE] < places:
             self.enlarge()
 
+    def values(self, row: int) -> np.ndarray:
+        """(count, 512) order parameters of a row."""
+        pool, half = self.pool, self.pool.half[row]
+        places = pool.places[row, :pool.count[row]]
+        kept = pool.lines[half, places][:, None] >> np.arange(CELLS) // LINE & 1
+        return np.where(kept, pool.eta[half, places], 0)
+
     def packed(self, blocks: list[int]) -> Packed:
         """All that is known of blocks, for another rank; they are no longer here."""
         rows = self.rows(blocks)
         pool = self.pool
         counts = pool.count[rows]
         labels = [pool.labels[row, :n] for row, n in zip(rows, counts)]
-        eta = [pool.eta[pool.half[row], pool.places[row, :n]] for row, n in zip(rows, counts)]
+        eta = [self.values(row) for row in rows]
         parcel = (np.array(blocks), counts, np.concatenate(labels), np.concatenate(eta),
                   self.melted[rows])
         for block in blocks:
@@ -139,6 +151,7 @@ class Store:
                 place = insert(self.pool, row, labels[entry])
                 assert place > NO_PLACE and place != NO_SLOT
                 self.pool.eta[self.pool.half[row], place] = eta[entry]
+                self.pool.lines[self.pool.half[row], place] = ALL
             measure_row(self.pool, row)
 
     def _empty(self, row: int) -> None:

@@ -4,20 +4,22 @@ A degree of freedom is an order parameter in a cell of a block of 8^3; test_grai
 the flops.
 """
 
-from partsim.grains.pool import CELLS, ROOM, SQUARE
+from partsim.grains.pool import CELLS, SQUARE
 from partsim.work import Work
 
 SQUARES = 2  # flops of the sum of squares in a cell, for an order parameter,
 FACTOR = 4  # and of what is made of the sum
+HEAT = 31  # of temperature and mobility
+TAIL = 1  # of what may come in, for a block
 ADVANCE = 14
 
 
 def advance(order_parameters: float, number: int) -> Work:
     """Per degree of freedom, of blocks with so many order parameters of `number` bytes each.
 
-    Order parameters are read, with six faces of neighbours, and written; mobility and melting are
-    read once for a block.
+    Order parameters are read, with six faces of neighbours, and written, as if none of their cells
+    were zero; the temperatures of two frames are read once for a block.
     """
-    shared = Work(FACTOR * CELLS, 2 * ROOM * number) * (1 / order_parameters)
+    shared = Work((FACTOR + HEAT) * CELLS + TAIL, 2 * CELLS * 4) * (1 / order_parameters)
     own = Work((SQUARES + ADVANCE) * CELLS, (2 * CELLS + 6 * SQUARE) * number)
     return (shared + own) * (1 / CELLS)
