@@ -4,13 +4,18 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+import typer
 
 from partsim import parallel
 from partsim.errors import UserError
 from partsim.units import Length, Power, Speed, Temperature, Time, unit_of
 
 Result = TypeVar("Result")
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file (TOML), see jobs/.")]
+Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Report as JSON.")]
 
 
 def agreed(action: Callable[..., Result], *arguments: Any) -> Result:

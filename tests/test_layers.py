@@ -52,12 +52,13 @@ STAGES = {
     "files": 6,
     "validation": 6,
     "verbs": 7,
-    "command": 8,
-    "__main__": 8,
+    "trackcommand": 8,
+    "command": 9,
+    "__main__": 9,
 }
 LEARNING = {"torch", "diffusers", "accelerate"}
 HOMES = {
-    "typer": ["command.py"],
+    "typer": ["command.py", "trackcommand.py", "verbs.py"],
     "trimesh": ["surface.py"],
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
