@@ -306,7 +306,8 @@ class Build:
         return energy | {"closing_error": error / energy["laser"] if energy["laser"] else error}
 
     def rate(self) -> float:
-        """Node updates of the explicit stage per second of its wall time, all in."""
+        """Node updates of explicit steps per second: of temperature alone where all blocks take the
+        same, with the phases that macro steps move as well."""
         return self.updates["explicit"] / max(self.seconds["explicit"], 1e-9)
 
     def equivalent_rate(self) -> float:

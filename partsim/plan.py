@@ -100,7 +100,11 @@ def plan(job: Job) -> dict[str, Any]:
 
 
 def cost(job: Job, meshes: dict[str, np.ndarray], works: list[Work]) -> dict[str, Any]:
-    """Size, steps, memory and wall time of the run; `works` has the final cooling last."""
+    """Size, steps, memory and wall time of the run; `works` has the final cooling last.
+
+    Ranks are taken to share everything, also what is near a beam, which belongs to one of them: the
+    time is too short where there are more than some four ranks for a beam.
+    """
     ranks = parallel.world().size
     nodes = np.append(meshes["nodes"], meshes["nodes"][-1])
     near = np.sum([work.near for work in works], axis=0)

@@ -8,13 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from partsim import parallel
+from partsim.command import free_memory, read_and_check
 from partsim.errors import UserError
 from partsim.info import as_lines
+from partsim.job import Job
 from partsim.job import load as load_job
+from partsim.jobcheck import largest_ratio
+from partsim.schema import require
 from partsim.trackjob import load as load_track
 from partsim.verbs import agreed, check_exists, check_folder, on_first_rank, quantity_of
 from partsim.wholefile import replace_json
-from partsim.writable import make_writable
+from partsim.writable import check_report, make_writable
 
 app = typer.Typer(
     help="What a machine can do, and how near to it the kernels of partsim come.",
@@ -25,6 +29,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `kernel
 KERNELS, JOB, SECTIONS, MACHINE = "kernels.json", "job.json", "sections.json", "machine.toml"
 TRACKS, SCALING = "tracks.json", "scaling.json"
 GIGA = 1e9
+BUILDS = 2  # that stepping holds at a time
 
 
 @app.command("machine")
@@ -107,14 +112,11 @@ def stepping(
     ] = None,
 ) -> None:
     """Time multirate steps beside the one-rate scheme on the same layers; compare the fields."""
-    checked = agreed(load_job, job)
+    checked = agreed(multirate_job, job, free_memory() / BUILDS)
     if first + layers - 1 > checked.layers.count:
         raise UserError(f"--first {first} --layers {layers}, but {job} has {checked.layers.count} "
                         "layers")
-    if checked.time.ratio == 1:
-        raise UserError(f"time.ratio = 1 in {job}, but it must be above 1 for multirate steps")
-    if json_file:
-        agreed(make_writable, json_file.parent)
+    agreed(check_report, json_file)
     from perfmodel.stepping import measure_stepping
 
     report = measure_stepping(parallel.world(), checked, first, layers, steps)
@@ -135,20 +137,20 @@ def scaling(
         40, 80, 160, 320, 1280
     ],
     latency: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Of messages in predictions.")
+        str | None, typer.Option(metavar="TIME", help="Of messages in predictions for more ranks.")
     ] = None,
     bandwidth: Annotated[
-        float, typer.Option(metavar="GB/S", help="Of each rank, beside --latency.")
-    ] = 1.0,
+        float | None, typer.Option(metavar="GB/S", help="Of each rank, beside --latency.")
+    ] = None,
     weak: Annotated[bool, typer.Option(help="Also parts that grow with the ranks.")] = False,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path(
         "scaling.out"
     ),
 ) -> None:
     """Time layers on several rank counts, predict others; write scaling.json, .md, .png."""
-    checked = agreed(load_job, job)
+    checked = agreed(multirate_job, job, free_memory())
     comm = parallel.world()
-    layers = tuple(layer) or (checked.layers.start, checked.layers.stop)
+    layers = tuple(dict.fromkeys(layer or (checked.layers.start, checked.layers.stop)))
     for each in layers:
         if each > checked.layers.count:
             raise UserError(f"--layer {each}, but {job} has {checked.layers.count} layers")
@@ -156,15 +158,11 @@ def scaling(
     if max(counts) > comm.size:
         raise UserError(f"--ranks {max(counts)}, but it runs on {comm.size}: start it with "
                         f"mpirun -n {max(counts)}")
-    if checked.time.ratio == 1:
-        raise UserError(f"time.ratio = 1 in {job}, but it must be above 1 for multirate steps")
-    seconds = agreed(quantity_of, "--latency", latency, "s")
+    link = agreed(link_of, latency, bandwidth)
     agreed(make_writable, output)
-    from perfmodel.predict import Link
     from perfmodel.scaling import Question, check_question, measure_scaling, measure_weak
     from perfmodel.scalingreport import write_scaling
 
-    link = Link(seconds, GIGA * bandwidth) if seconds is not None else None
     asked = Question(layers, counts, steps, tuple(predict), link)
     agreed(check_question, checked, asked, weak)
     study = measure_scaling(comm, checked, asked)
@@ -173,6 +171,33 @@ def scaling(
     on_first_rank(replace_json, output / SCALING, study)
     on_first_rank(write_scaling, output, study)
     on_first_rank(show, study)
+
+
+def multirate_job(path: Path, free: float) -> Job:
+    """A job that can be run in so many bytes, and whose blocks step apart."""
+    job = read_and_check(path, free)
+    if largest_ratio(job) == 1:
+        raise UserError(f"{path} takes equal steps everywhere, but multirate steps are asked for:"
+                        f" time.ratio = {job.time.ratio:g} must be above 1, without solidification,"
+                        f" and phase.largest_substep = {job.phase.largest_substep:g} s at least two"
+                        f" of time.step = {job.time.step:g} s")
+    require(job.layers.group == 1, "layers.group", f"{job.layers.group}", "1 for this")
+    return job
+
+
+def link_of(latency: str | None, bandwidth: float | None):
+    """The perfmodel.predict.Link that the options give, None without them."""
+    from perfmodel.predict import Link
+
+    seconds = quantity_of("--latency", latency, "s")
+    if seconds is None:
+        if bandwidth is not None:
+            raise UserError(f"--bandwidth {bandwidth:g} needs --latency beside it")
+        return None
+    require(seconds >= 0, "--latency", f"{seconds:g} s", "at least 0")
+    gigabytes = 1.0 if bandwidth is None else bandwidth
+    require(gigabytes > 0, "--bandwidth", f"{gigabytes:g}", "above 0")
+    return Link(seconds, GIGA * gigabytes)
 
 
 @app.command()

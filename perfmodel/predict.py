@@ -1,21 +1,25 @@
 """A model of the time per base step on any number of ranks, from the real mesh and its partition.
 
-A rank's time is its work at the cost measured on one rank, and messages at latency and bandwidth:
-
-    one rate    t = max_r (c W_r) + max_r sum over neighbours (latency + bytes / bandwidth)
+    one rate    t = max_r (c W_r) + messages
     multirate   the same for each interval between two choices of levels, in which a block of level
-                l works interval / 2^l times and sends as often; blocks of level 0, around the
-                beams, cost c_hot per work. Ranks are taken to meet between intervals only, so that
-                the rank that is slowest in one counts: one of those that have hot blocks.
+                l works every 2^l base steps, and its rank sends as often what it shares; blocks of
+                level 0, around the beams, cost c_hot per work. Ranks meet every 2^b base steps, b
+                the lowest level of a block at a border: in between each works by itself, and the
+                slowest is waited for. What every rank does for itself in an interval, choosing
+                levels and aiming the beams, is `begin` seconds a base step whatever their number,
+                and a step that ends in messages takes `call` more than one that runs compiled.
 
-Not in it: the memory that ranks of a node share, and noise.
+Costs are measured on one rank, messages take their latency and their bytes over the bandwidth. Not
+in it: the memory that ranks of a node share, noise, and that a rank waits for its neighbours only.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from partsim.mesh.forest import DIRECTIONS, Leaves
+from partsim.mesh.forest import DIRECTIONS
+from partsim.mesh.mesh import Grid
+from partsim.mesh.nodes import number_nodes
 
 BYTES = 8  # of a contribution
 
@@ -31,39 +35,46 @@ class Layout(NamedTuple):
     """Work of the blocks, and how often it is done.
 
     work    (n,)    of one update of each block
-    levels  (m, n)  at the beginning of each of m intervals
+    levels  (m, n)  in m intervals
+    fast    levels of which a message has only what blocks of this level have changed; those of
+            others have the whole border
     """
 
     work: np.ndarray
     levels: np.ndarray
+    fast: int
 
 
 class Costs(NamedTuple):
-    """Seconds per work: of blocks of level 0 and of all others; whether blocks have levels."""
+    """Seconds per work: of blocks of level 0 and of all others; whether blocks have levels; and
+    seconds per base step, `begin` and `call`, see above."""
 
     hot: float
     other: float
     multirate: bool
+    begin: float = 0.0
+    call: float = 0.0
 
     @classmethod
-    def fitted(cls, layout: Layout, step: float, one_rate: float, multirate: bool) -> "Costs":
-        """From seconds per base step on one rank, of this scheme and of one rate."""
+    def fitted(cls, layout: Layout, step: float, one_rate: float, begin: float,
+               call: float) -> "Costs":
+        """Those of multirate steps, from seconds per base step on one rank of these and of one
+        rate: what the others do not explain is the cost of hot blocks."""
         other = one_rate / layout.work.sum()
-        if not multirate:
-            return cls(other, other, False)
-        updates = 0.5 ** layout.levels
         hot = (layout.work * (layout.levels == 0)).sum(axis=1).mean()
-        rest = (layout.work * updates * (layout.levels > 0)).sum(axis=1).mean()
-        return cls(max(step - other * rest, 0.0) / max(hot, 1e-30), other, True)
+        rest = (layout.work * 0.5**layout.levels * (layout.levels > 0)).sum(axis=1).mean()
+        return cls(max(step - begin - other * rest, 0.0) / max(hot, 1e-30), other, True, begin,
+                   call)
 
 
 class Partition(NamedTuple):
     """Who owns which blocks, and what they tell each other.
 
-    owner        (n,)  rank of each block
-    ranks        how many
-    block, pair  (k,)  leaf that sends, and (sender, receiver) as one number, of each border
-    bytes        (k,)  across it when the block has worked
+    owner         (n,)  rank of each block
+    ranks         how many
+    block, pair   (k,)  leaf that sends, and (sender, receiver) as one number, of each border
+    bytes         (k,)  across it when the block has worked
+    whole, total  (p,)  the pairs, and the bytes of the whole border of each
     """
 
     owner: np.ndarray
@@ -71,48 +82,102 @@ class Partition(NamedTuple):
     block: np.ndarray
     pair: np.ndarray
     bytes: np.ndarray
+    whole: np.ndarray
+    total: np.ndarray
 
     @classmethod
-    def of(cls, leaves: Leaves, owner: np.ndarray, ranks: int) -> "Partition":
-        """From the owners (n,) that the blocks have in a run on so many ranks."""
+    def of(cls, grid: Grid, owner: np.ndarray, ranks: int) -> "Partition":
+        """From the owners (n,) that the blocks have in a run on so many ranks.
+
+        The bytes of a pair are those of the nodes that its ranks share, and are dealt to blocks by
+        the faces, edges and corners at which they touch the other rank.
+        """
+        leaves = grid.leaves
         beside = leaves.neighbours()
         block, direction = np.nonzero((beside >= 0) & (owner[beside] != owner[:, None]))
         other = beside[block, direction]
-        shared = (leaves.block + 1) ** (3 - np.abs(DIRECTIONS[direction]).sum(axis=1))
-        return cls(owner, ranks, block, owner[block] * ranks + owner[other], BYTES * shared)
+        nodes = (leaves.block + 1.0) ** (3 - np.abs(DIRECTIONS[direction]).sum(axis=1))
+        pair = owner[block] * ranks + owner[other]
+        whole, which = np.unique(pair, return_inverse=True)
+        total = BYTES * shared_nodes(grid, owner, ranks, whole)
+        share = total / np.bincount(which, nodes, len(whole)) if len(whole) else total
+        return cls(owner, ranks, block, pair, nodes * share[which], whole, total)
+
+
+def shared_nodes(grid: Grid, owner: np.ndarray, ranks: int, pairs: np.ndarray) -> np.ndarray:
+    """(p,) values that the first rank of each pair sends to the second, for the whole border."""
+    found = np.zeros(len(pairs))
+    for rank in np.unique(pairs // ranks):
+        sharing = number_nodes(grid.leaves, grid.top, owner, rank).sharing
+        for other, slots in zip(sharing.ranks, sharing.send_slots):
+            found[pairs == rank * ranks + other] = len(slots)
+    return found
 
 
 def predicted_seconds(
     layout: Layout, part: Partition, costs: Costs, link: Link
 ) -> dict[str, float]:
-    """Seconds per base step: all, of computing, of messages; and of the hot blocks alone."""
+    """Seconds per base step: all; of computing, messages, and what every rank does; of the hot
+    blocks of the rank that has most of them, which no number of ranks of this partition is faster
+    than; and how much more than the mean the rank has that computes longest."""
     levels = layout.levels if costs.multirate else np.zeros((1, len(layout.work)), int)
-    computing, messages, hot = [], [], []
+    computing, messages, fixed, hot, mean = [], [], [], [], []
     for level in levels:
-        seconds = layout.work * np.where(level == 0, costs.hot, costs.other * 0.5**level)
-        computing.append(np.bincount(part.owner, seconds, part.ranks).max())
-        messages.append(message_seconds(level, part, link))
-        hot.append(seconds[level == 0].sum() if costs.multirate else 0.0)
-    compute, message = float(np.mean(computing)), float(np.mean(messages))
-    return {"seconds_per_step": compute + message, "computing_seconds_per_step": compute,
-            "message_seconds_per_step": message, "hot_seconds_per_step": float(np.mean(hot))}
+        work = work_of(level, layout.work, part, costs)
+        lowest = int(level[part.block].min()) if len(part.block) else work.shape[1]
+        computing.append(computing_seconds(work, lowest))
+        messages.append(message_seconds(level, part, link, layout.fast))
+        fixed.append(costs.begin + (costs.call * 0.5**lowest if len(part.block) else 0.0))
+        hot.append(work[:, 0].max() if costs.multirate else 0.0)
+        mean.append((work @ 0.5 ** np.arange(work.shape[1])).mean())
+    compute, message, every = (float(np.mean(each)) for each in (computing, messages, fixed))
+    return {"seconds_per_step": compute + message + every, "computing_seconds_per_step": compute,
+            "message_seconds_per_step": message, "fixed_seconds_per_step": every,
+            "hot_seconds_per_step": float(np.mean(hot)),
+            "imbalance": compute / float(np.mean(mean)) - 1}
 
 
-def message_seconds(level: np.ndarray, part: Partition, link: Link) -> float:
-    """Seconds per base step that the messages of the busiest rank take.
+def work_of(level: np.ndarray, work: np.ndarray, part: Partition, costs: Costs) -> np.ndarray:
+    """(ranks, levels) s of an update of all blocks of each level."""
+    count = int(level.max()) + 1
+    seconds = work * np.where(level == 0, costs.hot, costs.other)
+    each = np.bincount(part.owner * count + level, seconds, part.ranks * count)
+    return each.reshape(part.ranks, count)
+
+
+def computing_seconds(work: np.ndarray, lowest: int) -> float:
+    """s per base step of ranks with this work (ranks, levels) that meet every 2^lowest steps.
+
+    At one meeting in two only level `lowest` is due of the levels from there on, at one in four
+    also the next, ..., and the last two kinds of meetings are equally many.
+    """
+    count = work.shape[1]
+    often = min(lowest, count)
+    between = work[:, :often] @ 2.0 ** (lowest - np.arange(often))
+    if lowest >= count:
+        return float(between.max()) * 0.5**lowest
+    spent = 0.0
+    for highest in range(lowest, count):
+        share = 0.5 ** min(highest + 1, count - 1)
+        spent += share * (between + work[:, lowest:highest + 1].sum(axis=1)).max()
+    return float(spent)
+
+
+def message_seconds(level: np.ndarray, part: Partition, link: Link, fast: int) -> float:
+    """s per base step that the messages of the busiest rank take.
 
     A rank and a neighbour exchange one message when blocks of a level that touch their border have
-    worked, in either direction.
+    worked, in either direction; from level `fast` on it has the whole border.
     """
     if len(part.block) == 0:
         return 0.0
-    spent, highest = np.zeros(part.ranks), int(level.max())
-    of_block = level[part.block]
-    for each in range(highest + 1):
+    spent, of_block = np.zeros(part.ranks), level[part.block]
+    for each in range(int(level.max()) + 1):
         here = of_block == each
         pairs, which = np.unique(part.pair[here], return_inverse=True)
         volume = np.bincount(which, part.bytes[here]) if len(pairs) else np.zeros(0)
-        sent = pairs // part.ranks
+        if each >= fast:
+            volume = part.total[np.searchsorted(part.whole, pairs)]
         seconds = link.latency + volume / link.bandwidth
-        spent += 0.5**each * np.bincount(sent, seconds, part.ranks)
+        spent += 0.5**each * np.bincount(pairs // part.ranks, seconds, part.ranks)
     return float(spent.max())

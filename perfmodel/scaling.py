@@ -1,10 +1,12 @@
 """Strong and weak scaling of a job's layers, and what the model of predict.py makes of it."""
 
-from collections.abc import Sequence
+import platform
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 from mpi4py import MPI
 
 from partsim import dealing
@@ -12,12 +14,14 @@ from partsim.build import Build
 from partsim.errors import UserError
 from partsim.job import Job
 from partsim.jobcheck import largest_ratio
+from partsim.macrostep import MacroStep
 from partsim.mesh.mesh import Grid
 from partsim.mesh.partition import cut
 from partsim.part import shape
 from partsim.program import layer_stretch
+from partsim.site import Site
 from perfmodel.layouts import before_layer
-from perfmodel.messages import SMALLEST, ping_pongs
+from perfmodel.messages import Message, ping_pongs
 from perfmodel.predict import Costs, Layout, Link, Partition, predicted_seconds
 from perfmodel.stream import on_ranks
 
@@ -25,6 +29,7 @@ SCHEMES = ("one rate", "multirate")
 STAGES = ("thermal", "phase", "halo")
 WARM_UP = 4  # macro steps
 ONE_RATE = 4  # times fewer steps of it are timed
+REPEATS = 3  # of what is measured beside the steps
 
 
 class Question(NamedTuple):
@@ -32,7 +37,7 @@ class Question(NamedTuple):
 
     layers  which are scanned           ranks  counts to measure, rising
     steps   base steps that are timed   more   counts to predict
-    link    of ranks on other nodes, None: like that between ranks of this node
+    link    of more ranks than are measured; None: as measured, see Links
     """
 
     layers: tuple[int, ...]
@@ -40,6 +45,14 @@ class Question(NamedTuple):
     steps: int
     more: tuple[int, ...]
     link: Link | None
+
+
+class Links(NamedTuple):
+    """Of the ranks that are measured, and of more: the slowest kind that was measured, which lies
+    between nodes where they are on several. None where there was no other rank to measure."""
+
+    measured: Link | None
+    beyond: Link | None
 
 
 class Dealt(NamedTuple):
@@ -62,35 +75,68 @@ class Dealt(NamedTuple):
 def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]:
     """Strong scaling, the model's error where both are known, and its predictions; collective.
 
-    Only ranks that take part are busy; one rank is measured in any case.
+    Only ranks that take part are busy; one rank is measured in any case. More ranks are predicted
+    only where the time of messages is known.
     """
-    link = measured_link(comm)
+    links = measured_links(comm, asked.link)
     rows, predictions = [], []
     for layer in asked.layers:
         measured = {}
         for ranks in sorted({1, *asked.ranks}):
             measured[ranks] = on_ranks(
                 comm, range(ranks), lambda those: time_layer(those, job, layer, asked.steps))
-        layout = Layout(measured[1].pop("work"), measured[1].pop("levels").astype(int))
         rows += [{"layer": layer, "ranks": ranks, "scheme": scheme} | found[scheme]
                  for ranks, found in measured.items() for scheme in SCHEMES]
-        dealt = measured[1].pop("dealt")
-        for scheme in SCHEMES:
-            costs = Costs.fitted(layout, measured[1][scheme]["seconds_per_step"],
-                                 measured[1]["one rate"]["seconds_per_step"], scheme == "multirate")
-            for ranks in sorted({*measured, *asked.more}):
-                owner = (dealt.owner if costs.multirate else cut)(layout.work, ranks)
-                part = Partition.of(dealt.grid.leaves, owner, ranks)
-                beyond = asked.link or link
-                told = predicted_seconds(layout, part, costs, link if ranks in measured else beyond)
-                predictions.append({"layer": layer, "scheme": scheme, "ranks": ranks} | told)
+        counts = sorted({*measured, *(asked.more if links.beyond else ())})
+        predictions += [{"layer": layer} | row for row in predict(measured, counts, links)]
     relate(rows, predictions)
-    return {"job": job.path.name, "link": link._asdict(),
-            "other_link": (asked.link or link)._asdict(), "strong": rows, "predicted": predictions}
+    return {
+        "job": job.path.name, "steps": asked.steps,
+        "machine": machine_facts(comm),
+        "links": {name: link and link._asdict() for name, link in links._asdict().items()},
+        "strong": rows, "predicted": predictions,
+    }
+
+
+def predict(
+    measured: dict[int, dict[str, Any]], counts: Sequence[int], links: Links
+) -> list[dict[str, Any]]:
+    """Rows of both schemes on so many ranks, from what time_layer tells of one."""
+    one = measured[1]
+    rates = {scheme: one[scheme]["seconds_per_step"] for scheme in SCHEMES}
+    other = rates["one rate"] / one["layout"].work.sum()
+    every = {"one rate": Costs(other, other, False),
+             "multirate": Costs.fitted(one["layout"], rates["multirate"], rates["one rate"],
+                                       one["begin"], one["call"])}
+    rows = []
+    for scheme, costs in every.items():
+        for ranks in counts:
+            owner = (one["dealt"].owner if costs.multirate else cut)(one["layout"].work, ranks)
+            part = Partition.of(one["dealt"].grid, owner, ranks)
+            link = links.measured if ranks in measured else links.beyond
+            told = predicted_seconds(one["layout"], part, costs, link or Link(0.0, np.inf))
+            rows.append({"scheme": scheme, "ranks": ranks} | told | {
+                "costs": costs._asdict(), "bytes_of_borders": float(part.total.sum()),
+                "neighbours": float(len(part.whole)) / ranks,
+            })
+    return rows
+
+
+def machine_facts(comm: MPI.Comm) -> dict[str, Any]:
+    """Where it was measured, and whether there were more ranks than cores; collective."""
+    nodes = comm.allgather(platform.node())
+    cores = comm.allgather(psutil.cpu_count())
+    return {"node": nodes[0], "nodes": len(set(nodes)), "cores_of_first_node": cores[0],
+            "more_ranks_than_cores": any(nodes.count(node) > count
+                                         for node, count in zip(nodes, cores))}
 
 
 def measure_weak(comm: MPI.Comm, job: Job, asked: Question) -> list[dict[str, Any]]:
-    """n parts' width on n ranks, beside one on one; collective."""
+    """n parts' width on n ranks, beside one on one; collective.
+
+    Work is nearly proportional to the width, and efficiency is told per node. The beams are as many
+    for all: of multirate steps the hot blocks are not n times as many.
+    """
     rows = []
     for layer in asked.layers:
         for ranks in sorted({1, *asked.ranks}):
@@ -100,8 +146,8 @@ def measure_weak(comm: MPI.Comm, job: Job, asked: Question) -> list[dict[str, An
             rows += [{"layer": layer, "ranks": ranks, "scheme": scheme} | found[scheme]
                      for scheme in SCHEMES]
     for row in rows:
-        one = find(rows, row | {"ranks": 1})["seconds_per_step"]
-        row["efficiency"] = one / row["seconds_per_step"]
+        one = find(rows, row | {"ranks": 1})["nodes_times_steps_per_second"]
+        row["efficiency"] = row["nodes_times_steps_per_second"] / (row["ranks"] * one)
     return rows
 
 
@@ -115,33 +161,45 @@ def widened(job: Job, times: int) -> Job:
     return job.model_copy(update={"part": wider(job.part), "plate": wider(job.plate)})
 
 
-def measured_link(comm: MPI.Comm) -> Link:
-    """Latency and bandwidth between two ranks; none of either on one rank; collective."""
+def measured_links(comm: MPI.Comm, given: Link | None) -> Links:
+    """Between two ranks, of one node and of two where there are; collective."""
     found = comm.bcast(ping_pongs(comm))
-    if not found:
-        return Link(0.0, np.inf)
-    small = next(each for each in found if each.bytes == SMALLEST)
-    large = max(found, key=lambda each: each.bytes)
+    kinds = {each.link: link_of([one for one in found if one.link == each.link]) for each in found}
+    near, far = kinds.get("node"), kinds.get("network")
+    return Links(far or near, given or far or near)
+
+
+def link_of(messages: Sequence[Message]) -> Link:
+    """Latency from the smallest message, bandwidth from the largest."""
+    small = min(messages, key=lambda each: each.bytes)
+    large = max(messages, key=lambda each: each.bytes)
     return Link(small.seconds, large.bytes / large.seconds)
 
 
 def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, Any]:
     """Both schemes in the middle of a layer's scan; collective.
 
-    levels  (m, n) of the blocks at the beginning of macro steps
-    work    (n,) of an update of each; dealt  who gets them
+    The layer begins from the layer-averaged estimate, so that few of its phases are in motion.
+    Dealing anew, growth, cool-down and output are not in it.
+
+    layout       of the blocks in the last interval of each macro step; dealt: who gets them
+    begin, call  s, see predict.Costs; on one rank
     """
     build = before_layer(job, layer, layer, comm)
     length, scan = largest_ratio(job), build.stretch.laser
     build.index = min(scan // 2, scan - needed_steps(job, steps)) // length * length
     site, leaves = build.site, build.site.mesh.leaves
     parts = dealing.scan_parts(build.new_pace(site.mesh), leaves, scan, length)
-    found: dict[str, Any] = {"work": site.work(leaves, layer, site.solid())}
-    found["dealt"] = Dealt(parts, Grid(site.lattice, leaves, layer), scan, build.index)
+    work = site.work(leaves, layer, site.solid())
+    found: dict[str, Any] = {
+        "dealt": Dealt(parts, Grid(site.lattice, leaves, layer), scan, build.index)}
     build.redeal()
     levels: list[np.ndarray] = []
     found["multirate"] = time_steps(build, steps // length, levels)
-    found["levels"] = np.array(levels)
+    fast = build.macro.multirate.interval.bit_length() - 1
+    found["layout"] = Layout(work, np.array(levels).astype(int), fast)
+    if comm.size == 1:
+        found |= aside(build.macro, site, build.index)
     build.job = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
     build.drop_mesh()
     build.redeal()
@@ -149,11 +207,36 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     return found
 
 
+def aside(macro: MacroStep, site: Site, index: int) -> dict[str, float]:
+    """s per base step: `begin`, and `call` as how much longer an interval takes on one rank if
+    each of its steps is taken as those are that end in messages. The steps are of no account."""
+    multi, state = macro.multirate, (site.state["temperature"], site.former)
+    begin, alone, shared = [], [], []
+    for _ in range(REPEATS):
+        begin.append(seconds_of(lambda: multi.begin(index, 0)))
+        alone.append(seconds_of(lambda: macro.alone(state, (0, 0, multi.interval))))
+        multi.begin(index, 0)
+        shared.append(seconds_of(
+            lambda: [macro.shared(state, number, number) for number in range(multi.interval)]))
+    call = max(min(shared) - min(alone), 0.0)
+    return {"begin": min(begin) / multi.interval, "call": call / multi.interval}
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """s that an action takes."""
+    began = perf_counter()
+    action()
+    return perf_counter() - began
+
+
 def check_question(job: Job, asked: Question, weak: bool) -> None:
     """Raises UserError where a layer's scan has fewer steps than are taken, or where a part is to
-    grow with the ranks that is no box."""
+    grow with the ranks that is no box, or its scan with it."""
     if weak and job.part.shape != "box":
         raise UserError(f'part.shape = "{job.part.shape}", but --weak needs a "box"')
+    if weak and job.scan.file:
+        raise UserError(f'scan.file.name = "{job.scan.file.name}", but --weak needs a scan that '
+                        "grows with the part")
     needed, part = needed_steps(job, asked.steps), shape.load(job)
     for layer in asked.layers:
         scan = layer_stretch(job, part, layer).laser
@@ -200,7 +283,7 @@ def relate(rows: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]]
             row["efficiency"] = one / (row["ranks"] * row["seconds_per_step"])
     for row in predictions:
         measured = find(rows, row)
-        if measured:
+        if measured and row["ranks"] > 1:  # one rank is what the model is fitted to
             row["error"] = row["seconds_per_step"] / measured["seconds_per_step"] - 1
 
 

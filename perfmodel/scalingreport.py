@@ -19,7 +19,7 @@ PLACE = (
     Column("scheme", "one step for all blocks, or each its own", lambda row: row["scheme"]),
     Column("ranks", "that share the mesh", lambda row: row["ranks"]),
 )
-EFFICIENCY = Column("efficiency", "time on one rank over time and ranks, weak: over time",
+EFFICIENCY = Column("efficiency", "nodes x steps / s of a rank, beside those of one alone",
                     lambda row: row["efficiency"])
 WHOLE = Column("us/step", "microseconds of a base step",
                lambda row: MICRO * row["seconds_per_step"])
@@ -40,8 +40,12 @@ PREDICTED = (
            lambda row: MICRO * row["computing_seconds_per_step"]),
     Column("messages us", "of it, of the busiest rank",
            lambda row: MICRO * row["message_seconds_per_step"]),
-    Column("hot us", "of the blocks around the beams together",
-           lambda row: MICRO * row["hot_seconds_per_step"]),
+    Column("fixed us", "of it, on every rank: levels, aiming the beams, calls around messages",
+           lambda row: MICRO * row["fixed_seconds_per_step"]),
+    Column("hot us", "blocks around the beams, of the rank that has most of them: no step is"
+           " shorter", lambda row: MICRO * row["hot_seconds_per_step"]),
+    Column("imbalance %", "how much longer than the mean the slowest rank computes",
+           lambda row: 100 * row["imbalance"]),
     EFFICIENCY,
     Column("% off", "the time predicted beside the one measured",
            lambda row: 100 * row["error"] if "error" in row else None),
@@ -50,23 +54,37 @@ PREDICTED = (
 
 def write_scaling(folder: Path, study: dict[str, Any]) -> None:
     """The tables and the picture of a study; raises UserError where they cannot be written."""
-    link, other = study["link"], study["other_link"]
+    machine = study["machine"]
     lines = [
         f"# Scaling of {study['job']}", "",
-        f"A message takes {MICRO * link['latency']:.3g} us and 1 s for"
-        f" {1e-9 * link['bandwidth']:.3g} GB between the ranks that were measured,"
-        f" {MICRO * other['latency']:.3g} us and 1 s for {1e-9 * other['bandwidth']:.3g} GB in the"
-        " predictions for more.", "",
+        f"Measured on {machine['nodes']} node(s), the first with {machine['cores_of_first_node']}"
+        f" cores, over {study['steps']} base steps in the middle of a scan (a quarter of them at"
+        " one rate). A layer begins from the layer-averaged estimate, so that few phases are in"
+        " motion; dealing blocks anew, growth, cool-down and output are not in the times.", "",
+        *(["**There were more ranks than cores: the times say nothing about scaling.**", ""]
+          if machine["more_ranks_than_cores"] else []),
+        *map(message_line, study["links"].items()), "",
         "## Strong scaling, measured", "", *explained_table(MEASURED, study["strong"]),
     ]
     if study.get("weak"):
-        lines += ["## Weak scaling, measured", "", "n ranks scan a part that is n times as wide.",
+        lines += ["## Weak scaling, measured", "", "n ranks scan a part that is n times as wide,"
+                  " with the same beams: of multirate steps the blocks near them are not more.",
                   "", *explained_table(MEASURED, study["weak"])]
     lines += ["## Predicted", "", "The model is explained in perfmodel/predict.py; it is fitted to"
-              " one rank.", "", *explained_table(PREDICTED, study["predicted"]),
+              " one rank. Its costs, bytes and neighbours are in scaling.json.", "",
+              *explained_table(PREDICTED, study["predicted"]),
               f"![Time, throughput and efficiency over ranks.]({PICTURE}.png)"]
     replace_text(folder / REPORT, "\n".join(lines) + "\n")
     save(draw(study), folder / PICTURE)
+
+
+def message_line(item: tuple[str, dict[str, float] | None]) -> str:
+    """How long messages take between the ranks that were measured, or in predictions of more."""
+    where = {"measured": "between these ranks", "beyond": "in predictions for more"}[item[0]]
+    if item[1] is None:
+        return f"- {where}: unknown, one rank has nobody to talk to (`--latency`)"
+    return (f"- {where} a message takes {MICRO * item[1]['latency']:.3g} us, and 1 s for"
+            f" {1e-9 * item[1]['bandwidth']:.3g} GB")
 
 
 def draw(study: dict[str, Any]) -> Figure:

@@ -9,13 +9,15 @@ from mpi4py import MPI
 from partsim.build import Build
 from partsim.errors import UserError
 from partsim.job import Job
+from partsim.jobcheck import largest_ratio
 from partsim.ledger import Ledger
 from partsim.mesh.view import BlockView
 from partsim.program import stretch
 from perfmodel.layouts import before_layer
 
 PIECE = 512  # base steps that the schemes take in turn, so that they share the machine's moods
-STAGES = ("thermal", "phase", "halo")
+STAGES = ("thermal", "phase", "halo", "growth")
+PARTS = ("scan", "cooling")  # of a layer
 PHASES = ("alpha_stable", "martensite")
 QUANTILE = 0.999  # of the temperature difference in what has warmed
 WARMED = 5.0  # K above the median
@@ -42,14 +44,41 @@ def measure_stepping(
     one = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
     builds = [before_layer(each, first, first + layers - 1, comm) for each in (one, job)]
     warm_up(builds)
-    seconds, rows = np.zeros(2), []
+    told = Told({part: np.zeros(2) for part in PARTS}, {part: np.zeros(2) for part in PARTS}, [])
     for layer in range(first, first + layers):
         for build in builds:
             begin_layer(build, layer, layer - first)
-        seconds += walk(builds, comm, steps)
-        rows.append({"layer": layer, "nodes": builds[1].site.mesh.total_nodes}
-                    | differences(*builds))
-    return report(builds, seconds, rows)
+        told.rows.append({"layer": layer, "nodes": builds[1].site.mesh.total_nodes}
+                         | walk_layer(builds, steps, told))
+    return report(builds, told)
+
+
+class Told(NamedTuple):
+    """What the layers told.
+
+    seconds, updates  (2,) of the scans and of the cool-downs, by one rate and by many
+    rows              of each layer: the differences at the end of both
+    """
+
+    seconds: dict[str, np.ndarray]
+    updates: dict[str, np.ndarray]
+    rows: list[dict[str, Any]]
+
+
+def walk_layer(builds: list[Build], steps: int | None, told: Told) -> dict[str, Any]:
+    """The steps of a layer, all or so many and up to a whole macro step; the differences of the
+    fields after the scan, behind the pool that then is, and after the cool-down."""
+    total, laser = len(builds[0].stretch.steps), builds[0].stretch.laser
+    ratio, row = largest_ratio(builds[1].job), {}
+    end = min(-(-(steps or total) // ratio) * ratio, total)
+    for part, start, stop in zip(PARTS, (0, laser), (min(laser, end), end)):
+        if start < stop:
+            before = [build.updates["explicit"] for build in builds]
+            told.seconds[part] += walk(builds, start, stop)
+            told.updates[part] += [build.updates["explicit"] - done
+                                   for build, done in zip(builds, before)]
+            row[part] = differences(*builds)
+    return row
 
 
 def warm_up(builds: list[Build]) -> None:
@@ -84,21 +113,18 @@ def begin_layer(build: Build, layer: int, number: int) -> None:
         build.site.grow(layer, build.deal)
 
 
-def walk(builds: list[Build], comm: MPI.Comm, steps: int | None) -> np.ndarray:
-    """Seconds (2,) of both builds for the steps of the layer, taken in turns."""
-    total, ratio = len(builds[0].stretch.steps), builds[1].job.time.ratio
-    end = min(-(-(steps or total) // ratio) * ratio, total)
-    seconds = np.zeros(2)
-    for start in range(0, end, PIECE):
+def walk(builds: list[Build], start: int, stop: int) -> np.ndarray:
+    """Seconds (2,) of both builds for steps of the layer, taken in turns; collective."""
+    comm, seconds = builds[0].comm, np.zeros(2)
+    for first in range(start, stop, PIECE):
         for which, build in enumerate(builds):
             comm.Barrier()
             began = perf_counter()
-            while build.index < min(start + PIECE, end):
+            while build.index < min(first + PIECE, stop):
                 build.advance()
+            comm.Barrier()
             seconds[which] += perf_counter() - began
-    longest = np.empty(2)
-    comm.Allreduce(seconds, longest, op=MPI.MAX)
-    return longest
+    return np.max(comm.allgather(seconds), axis=0)
 
 
 def differences(one: Build, other: Build) -> dict[str, Any]:
@@ -157,30 +183,36 @@ def extent(view: BlockView, axis: int, level: float) -> tuple[float, float]:
     return min(low, where.min(initial=np.inf)), max(high, where.max(initial=-np.inf))
 
 
-def report(builds: list[Build], seconds: np.ndarray, rows: list[dict]) -> dict[str, Any]:
-    """All that was measured; collective."""
-    one, other = builds
-    ideal = other.updates["equivalent"] / other.updates["explicit"]
-    speedup = float(seconds[0] / seconds[1])
-    names = {"one rate": (one, seconds[0]), "multirate": (other, seconds[1])}
+def report(builds: list[Build], told: Told) -> dict[str, Any]:
+    """All that was measured; collective.
+
+    ideal_speedup is how many times fewer nodes the scans renew with many rates; share_of_ideal the
+    part of it that the scans gain.
+    """
+    comm, both = builds[0].comm, told.seconds["scan"] + told.seconds["cooling"]
+    scan, updates = told.seconds["scan"], told.updates["scan"]
+    ideal = float(updates[0] / updates[1])
+    scans = [row["scan"] for row in told.rows]
+    ends = [row.get("cooling", row["scan"]) for row in told.rows]
     return {
-        "speedup": speedup,
-        "ideal_speedup": float(ideal),
-        "share_of_ideal": speedup / float(ideal),
+        "speedup": float(both[0] / both[1]),
+        "scan_speedup": float(scan[0] / scan[1]),
+        "ideal_speedup": ideal,
+        "share_of_ideal": float(scan[0] / scan[1]) / ideal,
         "max_temperature_difference_kelvin":
-            max(row["max_temperature_difference_kelvin"] for row in rows),
-        "max_phase_difference": max(row["max_phase_difference"] for row in rows),
-        "ranks": one.comm.size,
-        "base_steps": int(sum(other.steps.values())),
+            max(row["max_temperature_difference_kelvin"] for row in scans),
+        "max_phase_difference": max(row["max_phase_difference"] for row in ends),
+        "ranks": comm.size,
+        "base_steps": builds[1].clock.ticks,
         "schemes": {
             name: {
-                "seconds": float(spent),
-                "stage_seconds": {stage: build.timers.reduced(one.comm).get(stage, 0.0)
+                **{f"{part}_seconds": float(told.seconds[part][which]) for part in PARTS},
+                "stage_seconds": {stage: build.timers.reduced(comm).get(stage, 0.0)
                                   for stage in STAGES},
-                "node_updates_per_second": build.rate(),
+                **{f"{part}_node_updates": float(told.updates[part][which]) for part in PARTS},
                 "closing_error": build.energy()["closing_error"],
             }
-            for name, (build, spent) in names.items()
+            for which, (name, build) in enumerate(zip(("one rate", "multirate"), builds))
         },
-        "layers": rows,
+        "layers": told.rows,
     }

@@ -18,18 +18,30 @@ JOB = parse(job_text({"scan.hatch": "0.2 mm", "layers.dwell": "0.3 ms"}), "small
 def test_two_layers_of_both_schemes(comm):
     """The account closes in both; fields differ, and by little beside 2000 K of heating."""
     told = measure_stepping(comm, JOB, 1, 2, None)
-    assert told["ideal_speedup"] > 1.2 and told["speedup"] > 0 and told["ranks"] == comm.size
+    assert told["ideal_speedup"] > 1.2 and told["ranks"] == comm.size
+    assert told["share_of_ideal"] == pytest.approx(told["scan_speedup"] / told["ideal_speedup"])
     assert [row["layer"] for row in told["layers"]] == [1, 2]
-    for scheme in told["schemes"].values():
-        assert abs(scheme["closing_error"]) < 1e-12 and scheme["seconds"] > 0
+    one, many = told["schemes"].values()
+    for scheme in (one, many):
+        assert abs(scheme["closing_error"]) < 1e-12
+    assert told["ideal_speedup"] == one["scan_node_updates"] / many["scan_node_updates"]
+    assert told["scan_speedup"] == pytest.approx(one["scan_seconds"] / many["scan_seconds"])
     assert 0 < told["max_temperature_difference_kelvin"] < 20
     for row in told["layers"]:
-        assert 0 < row["mean_temperature_difference_kelvin"] < 0.5
+        assert 0 < row["scan"]["mean_temperature_difference_kelvin"] < 0.5
+        # with the pool that the beam leaves, not in a layer that cools
+        pools, later = (np.array(row[part]["pool_meters"]) for part in ("scan", "cooling"))
+        assert pools.shape == (2, 3) and pools.min() > 5e-5 and (later[:, 0] < pools[:, 0]).all()
+        assert row["cooling"]["max_phase_difference"] <= told["max_phase_difference"]
 
 
-def test_some_steps_are_whole_macro_steps(comm):
-    told = measure_stepping(comm, JOB, 1, 1, 17)
-    assert told["base_steps"] == 2 * JOB.time.ratio
+@pytest.mark.parametrize("ratio", [16, 24])
+def test_some_steps_are_whole_macro_steps(comm, ratio):
+    """Of a ratio that is no power of two the largest within it is taken."""
+    job = JOB.model_copy(update={"time": JOB.time.model_copy(update={"ratio": ratio})})
+    told = measure_stepping(comm, job, 1, 1, 17)
+    assert told["base_steps"] == 32
+    assert told["max_temperature_difference_kelvin"] < 20 and "cooling" not in told["layers"][0]
 
 
 def test_extents_of_a_pool_in_closed_form(comm):
@@ -53,10 +65,17 @@ def test_layers_that_are_not_there(words, line):
         execute(["stepping", "jobs/cube_small.toml", *words], "perfmodel", app)
 
 
-def test_one_rate_is_refused(comm, shared_tmp):
+@pytest.mark.parametrize("changes, line", [
+    ({"time.ratio": 1}, "takes equal steps everywhere.* time.ratio = 1 must be above 1"),
+    ({"phase.largest_substep": "1.5 ms", "time.step": "1 ms"}, "time.step"),
+    ({"layers.group": 2}, "layers.group = 2, but it must be 1"),
+    ({"plate.size": ["0.1 mm", "0.1 mm", "0.1 mm"]}, "plate"),
+])
+@pytest.mark.parametrize("verb", ["stepping", "scaling"])
+def test_jobs_that_cannot_be_measured(comm, shared_tmp, changes, line, verb):
     path = shared_tmp / "one.toml"
     if comm.rank == 0:
-        path.write_text(job_text({"time.ratio": 1}))
+        path.write_text(job_text({"scan.hatch": "0.2 mm"} | changes))
     comm.Barrier()
-    with pytest.raises(UserError, match="time.ratio = 1 in .*above 1"):
-        execute(["stepping", str(path)], "perfmodel", app)
+    with pytest.raises(UserError, match=line):
+        execute([verb, str(path)], "perfmodel", app)
