@@ -63,6 +63,7 @@ HOMES = {
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
     "orix": ["crops/ipf.py"],
+    "llvmlite": ["grains/vectors.py", "macrostep.py"],
     "petsc4py": ["meltpool/multigrid.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }

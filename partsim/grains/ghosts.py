@@ -42,7 +42,7 @@ class Around(NamedTuple):
 
 @kernel()
 def lay_out(lines, cells, eta):
-    """eta (1824,) = a copy of a block's cells (512,), zero in lines that are not kept and in all
+    """eta (1832,) = a copy of a block's cells (512,), zero in lines that are not kept and in all
     ghosts."""
     left = lines
     while left:
@@ -92,7 +92,7 @@ def take_face(cells, direction, face):
 
 @kernel()
 def put_ghosts(face, direction, eta):
-    """What is towards `direction` of a copy eta (1824,) = face (64,)."""
+    """What is towards `direction` of a copy eta (1832,) = face (64,)."""
     if direction == 0:
         for n in range(SQUARE):
             eta[WEST + n * SIDE] = face[n]
@@ -111,7 +111,7 @@ def put_ghosts(face, direction, eta):
 
 @kernel()
 def put_neighbour(lines, cells, direction, eta):
-    """What is towards `direction` of a copy eta (1824,), of which ghosts are zero, = the layer of
+    """What is towards `direction` of a copy eta (1832,), of which ghosts are zero, = the layer of
     cells (512,) beyond."""
     if direction < 2:
         to, of = (WEST, SIDE - 1) if direction == 0 else (EAST + SIDE - 1, 0)

@@ -35,7 +35,7 @@ def advance_eta(eta, work, law):
     """NEW = eta - MOBILITY (eta (FACTOR + (1 - 4 gamma) eta^2) - K sum of neighbours); zero below
     the cutoff and where its square is below LEAST.
 
-    eta  (1824,)  the copy of an order parameter      work  of Scratch
+    eta  (1832,)  the copy of an order parameter      work  of Scratch
     """
     cubic, gradient, cutoff, zero = law.cubic, law.gradient, law.cutoff, law.cutoff - law.cutoff
     for k in range(SIDE):

@@ -68,7 +68,7 @@ def keep(values, cells):
 
 @kernel()
 def fetch_lines(lines, old, new):
-    """Brings lines into the cache, where they are and where they will be."""
+    """Brings the first 64 bytes of lines into the cache, where they are and where they will be."""
     while lines:
         cell = LINE * lowest(lines)
         fetch(old, cell)

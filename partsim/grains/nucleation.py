@@ -10,8 +10,8 @@ import numpy as np
 from partsim.compiled import kernel
 from partsim.grains.chance import uniform
 from partsim.grains.pool import (
-    CELLS, DROPPED, FREE, NO_SLOT, SIDE, SQUARE, THROWN, THROWN_SOLID, find, insert, largest,
-    measure_row, put_value, remove, value,
+    CELLS, DROPPED, FREE, NO_SLOT, SIDE, SQUARE, THROWN, THROWN_SOLID, eta_of, find, insert,
+    largest, measure_row, put_value, remove,
 )
 from partsim.grains.sampling import between
 from partsim.growjob import Nucleation
@@ -136,7 +136,7 @@ def seed_cell(pool, row, cell, label, in_solid):
         place = insert(pool, row, label)
     assert pool.tally[FREE] >= 0 and place >= 0
     for slot in range(pool.count[row]):
-        if value(pool, row, slot, cell) > 0:
+        if eta_of(pool, row, slot, cell) > 0:
             put_value(pool, row, pool.places[row, slot], cell, 0)
     put_value(pool, row, place, cell, 1)
     measure_row(pool, row)
@@ -151,7 +151,7 @@ def weakest(pool, row):
     for slot in range(pool.count[row]):
         top = 0.0
         for cell in range(CELLS):
-            top = max(top, value(pool, row, slot, cell))
+            top = max(top, eta_of(pool, row, slot, cell))
         if top < least:
             found, least = slot, top
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from partsim.compiled import kernel
-from partsim.grains.lines import add_squares, fetch_lines, spread
+from partsim.grains.lines import LINES, add_squares, fetch_lines, spread
 from partsim.grains.vectors import LINE
 
 SIDE = 8
@@ -24,9 +24,10 @@ WIDE = SIDE + 2
 PLANE = WIDE * WIDE
 ROOM = WIDE * PLANE
 FLOOR = WIDE * SIDE  # a copy's plane: rows of 8, a row of ghosts before and after them
-WEST = WIDE * FLOOR  # in a copy, where the values west of the cells begin,
+WEST = WIDE * FLOOR + SIDE  # in a copy, where the values west of the cells begin,
 EAST = WEST + CELLS  # and those to the east
 COPY = EAST + CELLS
+assert LINES * LINE == CELLS
 MOBILITY, FACTOR, LEAST, NEW = range(0, 4 * CELLS, CELLS)  # in Scratch.work
 MAXIMA = 3 * SQUARE  # room for them
 BORDER = -1  # neighbour beyond the surface of the metal; below it: number of a remote face
@@ -37,8 +38,9 @@ NO_SLOT, NO_PLACE = -1, -2
 class Scratch(NamedTuple):
     """Room for the work on one block, in the precision of eta.
 
-    eta      (1824,)  an order parameter with what surrounds it: ten planes of ten rows of 8, ghosts
-                      around 8 planes of 8 rows; the value west of each cell; and east
+    eta      (1832,)  an order parameter with what surrounds it: ten planes of ten rows of 8, ghosts
+                      around 8 planes of 8 rows; a gap of 8; the value west of each cell; and east.
+                      The first of the cells, not of the ghosts, begins a line of the cache
     work     (2048,)  MOBILITY, FACTOR, LEAST, NEW of the cells, see partsim.grains.kernels: one
                       array, so that a loop need not ask whether it reads what it writes
     maxima   (192,)
@@ -138,7 +140,7 @@ def remove(pool, row, slot):
 
 
 @kernel()
-def value(pool, row, slot, cell):
+def eta_of(pool, row, slot, cell):
     """eta of an order parameter in a cell, in double precision."""
     half, place = pool.half[row], pool.places[row, slot]
     kept = pool.lines[half, place] >> (cell // LINE) & 1
@@ -267,7 +269,7 @@ def largest(pool, row, cell):
     """Grain of the largest eta of a cell, and that eta; -1 and 0 where all are zero."""
     label, top = np.int64(-1), 0.0
     for slot in range(pool.count[row]):
-        eta = value(pool, row, slot, cell)
+        eta = eta_of(pool, row, slot, cell)
         if eta > top:
             label, top = pool.labels[row, slot], eta
     return label, top
@@ -295,7 +297,7 @@ def mark_liquid(pool, row, valid, labels):
                 total = 0.0
                 cell = (k * SIDE + j) * SIDE + i
                 for slot in range(pool.count[row]):
-                    total += value(pool, row, slot, cell)
+                    total += eta_of(pool, row, slot, cell)
                 if total < 0.5:
                     labels[k, j, i] = -1
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from partsim.errors import UserError
-from partsim.grains.lines import ALL
+from partsim.grains.lines import keep
 from partsim.grains.pool import (
-    CELLS, COPY, FREE, MAXIMA, NO_PLACE, NO_SLOT, SQUARE, Pool, Scratch, fill_row,
+    CELLS, COPY, FREE, MAXIMA, NO_PLACE, NO_SLOT, SIDE, SQUARE, Pool, Scratch, fill_row,
     in_order, insert, measure_row,
 )
 from partsim.grains.vectors import LINE
@@ -21,9 +21,9 @@ PER_PLACE = ("eta", "lines", "tops")
 def scratch(dtype: np.dtype) -> Scratch:
     """Room for the work on one block."""
     eta, work, maxima, squares, face = (
-        aligned((size,), dtype) for size in (COPY, 4 * CELLS, MAXIMA, CELLS, SQUARE)
+        aligned((size,), dtype) for size in (SIDE + COPY, 4 * CELLS, MAXIMA, CELLS, SQUARE)
     )
-    return Scratch(eta, work, maxima, squares, face, np.zeros(CELLS), np.zeros(6, np.int64))
+    return Scratch(eta[SIDE:], work, maxima, squares, face, np.zeros(CELLS), np.zeros(6, np.int64))
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -120,10 +120,17 @@ class Store:
 
     def values(self, row: int) -> np.ndarray:
         """(count, 512) order parameters of a row."""
-        pool, half = self.pool, self.pool.half[row]
-        places = pool.places[row, :pool.count[row]]
-        kept = pool.lines[half, places][:, None] >> np.arange(CELLS) // LINE & 1
-        return np.where(kept, pool.eta[half, places], 0)
+        places = self.pool.places[row, :self.pool.count[row]]
+        return np.where(self.kept(row), self.pool.eta[self.pool.half[row], places], 0)
+
+    def kept(self, row: int) -> np.ndarray:
+        """(count, 512) which cells of a row's order parameters lie in lines that are kept."""
+        lines = self.pool.lines[self.pool.half[row], self.pool.places[row, :self.pool.count[row]]]
+        return (lines[:, None] >> np.arange(CELLS) // LINE & 1).astype(bool)
+
+    def kept_share(self, row: int) -> float:
+        """Sum over the order parameters of a row of the share of their cells that is kept."""
+        return float(self.kept(row).mean(axis=1).sum())
 
     def packed(self, blocks: list[int]) -> Packed:
         """All that is known of blocks, for another rank; they are no longer here."""
@@ -150,8 +157,8 @@ class Store:
             for entry in range(end - count, end):
                 place = insert(self.pool, row, labels[entry])
                 assert place > NO_PLACE and place != NO_SLOT
-                self.pool.eta[self.pool.half[row], place] = eta[entry]
-                self.pool.lines[self.pool.half[row], place] = ALL
+                half = self.pool.half[row]
+                self.pool.lines[half, place] = keep(eta[entry], self.pool.eta[half, place])
             measure_row(self.pool, row)
 
     def _empty(self, row: int) -> None:

@@ -10,8 +10,8 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 ROW, LINE = 8, 16  # numbers
-WEST = [LINE if n % ROW == 0 else n - 1 for n in range(LINE)]  # LINE stands for zero
-EAST = [LINE if n % ROW == ROW - 1 else n + 1 for n in range(LINE)]
+WEST_OF = [LINE if n % ROW == 0 else n - 1 for n in range(LINE)]  # LINE stands for zero
+EAST_OF = [LINE if n % ROW == ROW - 1 else n + 1 for n in range(LINE)]
 
 
 def copy_row(target, at, source, start):
@@ -27,13 +27,13 @@ def copy_line(target, at, source, start):
 def west_line(target, at, source, start):
     """Two rows of eight, in the place of each number the one before it; zero in the first."""
     for n in range(LINE):
-        target[at + n] = 0 if WEST[n] == LINE else source[start + WEST[n]]
+        target[at + n] = 0 if WEST_OF[n] == LINE else source[start + WEST_OF[n]]
 
 
 def east_line(target, at, source, start):
     """Two rows of eight, in the place of each number the one after it; zero in the last."""
     for n in range(LINE):
-        target[at + n] = 0 if EAST[n] == LINE else source[start + EAST[n]]
+        target[at + n] = 0 if EAST_OF[n] == LINE else source[start + EAST_OF[n]]
 
 
 def square_line(sums, at, source, start):
@@ -53,7 +53,7 @@ def occupied(values, at):
 
 
 def fetch(values, at):
-    """Asks for what is there to be brought into the cache."""
+    """Asks for the 64 bytes there to be brought into the cache."""
 
 
 class Vectors:
@@ -81,7 +81,11 @@ class Vectors:
 
 
 def two_arrays(plain, emit, count: int) -> None:
-    """Compiles plain(target, at, source, start) to emit(vectors, *arguments)."""
+    """Compiles plain(target, at, source, start) to emit(vectors, *arguments).
+
+    It is inlined by force: compiled apart, all that is made here would share one name in numba's
+    cache.
+    """
 
     @intrinsic
     def code(typing, target, at, source, start):
@@ -106,7 +110,8 @@ def one_array(plain, emit, result: types.Type) -> None:
 
 def vector_code(emit, count: int, result: types.Type, *kinds: types.Array):
     """What an intrinsic returns whose arguments are arrays, each followed by a place in it."""
-    assert all(kind.layout == "C" and kind.dtype == kinds[0].dtype for kind in kinds)
+    assert kinds[0].mutable and all(
+        kind.layout == "C" and kind.ndim == 1 and kind.dtype == kinds[0].dtype for kind in kinds)
 
     def generate(context, builder, signature, arguments):
         found = emit(Vectors(context, builder, kinds[0], count), *arguments)
@@ -156,8 +161,8 @@ def fetched(vectors, values, at):
 
 two_arrays(copy_row, copied(), ROW)
 two_arrays(copy_line, copied(), LINE)
-two_arrays(west_line, copied(WEST), LINE)
-two_arrays(east_line, copied(EAST), LINE)
+two_arrays(west_line, copied(WEST_OF), LINE)
+two_arrays(east_line, copied(EAST_OF), LINE)
 two_arrays(square_line, squared, LINE)
 one_array(clear_line, cleared, types.none)
 one_array(occupied, tested, types.int64)

@@ -14,12 +14,13 @@ TAIL = 1  # of what may come in, for a block
 ADVANCE = 14
 
 
-def advance(order_parameters: float, number: int) -> Work:
-    """Per degree of freedom, of blocks with so many order parameters of `number` bytes each.
+def advance(order_parameters: float, number: int, kept: float = 1.0) -> Work:
+    """Per degree of freedom, of blocks with so many order parameters of `number` bytes each, a
+    share `kept` of whose cells lies in lines that are not zero.
 
-    Order parameters are read, with six faces of neighbours, and written, as if none of their cells
-    were zero; the temperatures of two frames are read once for a block.
+    What is kept of order parameters is read, with six faces of neighbours, and written; the
+    temperatures of two frames are read once for a block. Every cell is advanced.
     """
     shared = Work((FACTOR + HEAT) * CELLS + TAIL, 2 * CELLS * 4) * (1 / order_parameters)
-    own = Work((SQUARES + ADVANCE) * CELLS, (2 * CELLS + 6 * SQUARE) * number)
+    own = Work((SQUARES * kept + ADVANCE) * CELLS, (2 * CELLS + 6 * SQUARE) * kept * number)
     return (shared + own) * (1 / CELLS)
