@@ -158,7 +158,7 @@ def scaling(
     if max(counts) > comm.size:
         raise UserError(f"--ranks {max(counts)}, but it runs on {comm.size}: start it with "
                         f"mpirun -n {max(counts)}")
-    link = agreed(link_of, latency, bandwidth)
+    link = agreed(given_link, latency, bandwidth)
     agreed(make_writable, output)
     from perfmodel.scaling import Question, check_question, measure_scaling, measure_weak
     from perfmodel.scalingreport import write_scaling
@@ -185,7 +185,7 @@ def multirate_job(path: Path, free: float) -> Job:
     return job
 
 
-def link_of(latency: str | None, bandwidth: float | None):
+def given_link(latency: str | None, bandwidth: float | None):
     """The perfmodel.predict.Link that the options give, None without them."""
     from perfmodel.predict import Link
 

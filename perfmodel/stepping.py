@@ -110,7 +110,8 @@ def begin_layer(build: Build, layer: int, number: int) -> None:
     build.number, build.index = number, 0
     build.stretch = stretch(build.job, build.part, number)
     if number:
-        build.site.grow(layer, build.deal)
+        with build.timers("growth"):
+            build.site.grow(layer, build.deal)
 
 
 def walk(builds: list[Build], start: int, stop: int) -> np.ndarray:

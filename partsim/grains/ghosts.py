@@ -242,8 +242,7 @@ def gather(pool, row, slot, n, around):
         other = around.neighbours[n, direction]
         if other == BORDER:
             mirror(eta, direction, around.valid[n, direction // 2])
-            continue
-        if other >= 0:
+        elif other >= 0:
             gather_from(pool, pool.labels[row, slot], other, direction)
         else:
             gather_remote(pool, pool.labels[row, slot], around.faces, -2 - other, direction)

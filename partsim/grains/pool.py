@@ -4,8 +4,8 @@ A block keeps 8^3 values [z, y, x], flat, of each of its order parameters, twice
 half and writes the other. Lines of 16 cells that are zero are not kept, see partsim.grains.lines.
 Temperatures of a block with a layer of ghosts around it have 10^3.
 
-A step works on copies that a compiler can read in whole vectors and that stay in the cache: rows of
-8 without ghosts between them, what lies west and east of every cell kept beside.
+A step works on a copy of one at a time that a compiler can read in whole vectors and that stays in
+the cache: rows of 8 without ghosts between them, what lies west and east of every cell kept beside.
 """
 
 from typing import NamedTuple

@@ -24,6 +24,7 @@ def test_two_layers_of_both_schemes(comm):
     one, many = told["schemes"].values()
     for scheme in (one, many):
         assert abs(scheme["closing_error"]) < 1e-12
+        assert scheme["stage_seconds"]["growth"] > 0  # of the second layer
     assert told["ideal_speedup"] == one["scan_node_updates"] / many["scan_node_updates"]
     assert told["scan_speedup"] == pytest.approx(one["scan_seconds"] / many["scan_seconds"])
     assert 0 < told["max_temperature_difference_kelvin"] < 20
