@@ -88,24 +88,34 @@ def message_line(item: tuple[str, dict[str, float] | None]) -> str:
 
 
 def draw(study: dict[str, Any]) -> Figure:
-    """Time per step, throughput and efficiency over ranks: measured dots, predicted lines."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    axes = figure.subplots(1, 3)
+    """Measured dots and predicted lines over ranks: time per step, throughput and efficiency; below
+    them time in the thermal stage and in the phases, measured only, and weak scaling if known."""
+    weak = study.get("weak", [])
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    whole, stages = figure.subplots(2, 3)
     kinds = list(dict.fromkeys((row["layer"], row["scheme"]) for row in study["strong"]))
     for kind, colour, marker in zip(kinds, COLOURS, MARKERS):
         measured = of_kind(study["strong"], kind)
-        style = {"color": colour, "marker": marker, "linestyle": "none",
-                 "label": f"layer {kind[0]}, {kind[1]}"}
-        points(axes, measured, measured[0]["nodes"], style)
+        dots = {"color": colour, "marker": marker, "linestyle": "none",
+                "label": f"layer {kind[0]}, {kind[1]}"}
+        dotted = dots | {"linestyle": ":"}
+        points(whole, measured, measured[0]["nodes"], dots)
         told = of_kind(study["predicted"], kind)
-        points(axes, told, measured[0]["nodes"], {"color": colour, "linewidth": 1})
-    titles = ("microseconds per base step", "million nodes x steps / s", "parallel efficiency")
-    for each, title in zip(axes, titles):
+        points(whole, told, measured[0]["nodes"], {"color": colour, "linewidth": 1})
+        for each, stage in zip(stages, ("thermal", "phase")):
+            curve(each, measured, f"{stage}_seconds_per_step", MICRO, dotted)
+        curve(stages[2], of_kind(weak, kind), "efficiency", 1, dotted)
+    titles = ("microseconds per base step", "million nodes x steps / s", "parallel efficiency",
+              "thermal stage, microseconds per base step", "phases, microseconds per base step",
+              "efficiency of weak scaling")
+    for each, title in zip(figure.axes, titles):
         each.set(xscale="log", xlabel="ranks", ylabel=title)
-    axes[0].set_yscale("log")
-    axes[1].set_yscale("log")
-    axes[2].set_ylim(0, 1.1)
-    axes[0].legend(fontsize=7)
+    for each in (*whole[:2], *stages[:2]):
+        each.set_yscale("log")
+    for each in (whole[2], stages[2]):
+        each.set_ylim(0, 1.1)
+    stages[2].set_visible(bool(weak))
+    whole[0].legend(fontsize=7)
     return figure
 
 
@@ -116,9 +126,13 @@ def of_kind(rows: Sequence[dict[str, Any]], kind: tuple) -> list[dict[str, Any]]
 
 
 def points(axes: Sequence[Axes], rows: Sequence[dict[str, Any]], nodes: int, style: dict) -> None:
-    """One curve in each panel."""
-    ranks = [row["ranks"] for row in rows]
-    seconds = [row["seconds_per_step"] for row in rows]
-    axes[0].plot(ranks, [MICRO * each for each in seconds], **style)
-    axes[1].plot(ranks, [MEGA * nodes / each for each in seconds], **style)
-    axes[2].plot(ranks, [row["efficiency"] for row in rows], **style)
+    """One curve in each panel of the upper row."""
+    curve(axes[0], rows, "seconds_per_step", MICRO, style)
+    speeds = [row | {"speed": nodes / row["seconds_per_step"]} for row in rows]
+    curve(axes[1], speeds, "speed", MEGA, style)
+    curve(axes[2], rows, "efficiency", 1, style)
+
+
+def curve(axes: Axes, rows: Sequence[dict[str, Any]], key: str, scale: float, style: dict) -> None:
+    """Over the ranks of some rows what they hold under a key, so many times as large."""
+    axes.plot([row["ranks"] for row in rows], [scale * row[key] for row in rows], **style)

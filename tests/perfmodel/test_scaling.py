@@ -20,6 +20,7 @@ from perfmodel.predict import (
     Costs, Layout, Link, Partition, computing_seconds, predicted_seconds,
 )
 from perfmodel.scaling import relate
+from perfmodel.scalingreport import draw
 from tests.small_job import job_text
 
 SHORT = {"scan.hatch": "0.08 mm", "layers.dwell": "0.3 ms"}
@@ -163,6 +164,31 @@ def test_study_of_a_small_job(comm, shared_tmp):
     text = (out / "scaling.md").read_text()
     assert "## Weak scaling" in text and "in predictions for more a message takes 2 us" in text
     assert (out / "scaling.png").stat().st_size > 1000
+
+
+def study_of(weak):
+    """As measure_scaling would tell it: two ranks as fast as one, a weak efficiency of 0.9."""
+    row = {"layer": 1, "scheme": "multirate", "nodes": 800, "phase_seconds_per_step": 1e-6}
+    strong = [row | {"ranks": n, "seconds_per_step": t, "efficiency": e,
+                     "thermal_seconds_per_step": t / 2}
+              for n, t, e in ((1, 4.0, 1.0), (2, 4.0, 0.5))]
+    return {"strong": strong, "predicted": strong[:1],
+            "weak": [row | {"ranks": 2, "efficiency": 0.9}] if weak else []}
+
+
+@pytest.mark.parametrize("weak", (True, False))
+def test_picture_tells_stages_apart(weak):
+    """Every panel holds what its axis says."""
+    panels = {each.get_ylabel(): each for each in draw(study_of(weak)).axes}
+    held = {title: [line.get_ydata().tolist() for line in axes.lines]
+            for title, axes in panels.items()}
+    assert held["microseconds per base step"] == [[4e6, 4e6], [4e6]]
+    assert held["million nodes x steps / s"][0] == pytest.approx([2e-4, 2e-4])
+    assert held["parallel efficiency"][0] == [1.0, 0.5]
+    assert held["thermal stage, microseconds per base step"] == [[2e6, 2e6]]
+    assert held["phases, microseconds per base step"] == [[1.0, 1.0]]
+    assert held["efficiency of weak scaling"] == [[0.9] if weak else []]
+    assert panels["efficiency of weak scaling"].get_visible() == weak
 
 
 @pytest.mark.parametrize("words, line", [
