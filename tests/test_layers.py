@@ -10,6 +10,7 @@ STAGES = {
     "errors": 0,
     "fastmath": 0,
     "compiled": 0,
+    "prefetch": 0,
     "work": 0,
     "units": 0,
     "schema": 0,
@@ -63,7 +64,7 @@ HOMES = {
     "meshio": ["surface.py"],
     "shapely": ["part/*.py"],
     "orix": ["crops/ipf.py"],
-    "llvmlite": ["grains/vectors.py", "macrostep.py"],
+    "llvmlite": ["prefetch.py", "grains/vectors.py", "macrostep.py"],
     "petsc4py": ["meltpool/multigrid.py"],
     "mpi4py": ["parallel.py", "mesh/halo.py", "mesh/transfer.py", "output/*.py", "__main__.py"],
 }

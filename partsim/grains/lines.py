@@ -8,7 +8,8 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from partsim.compiled import kernel
-from partsim.grains.vectors import LINE, clear_line, copy_line, fetch, occupied, square_line
+from partsim.grains.vectors import LINE, clear_line, copy_line, occupied, square_line
+from partsim.prefetch import fetch
 
 LINES = 32  # of a block
 ALL = (1 << LINES) - 1

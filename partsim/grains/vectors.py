@@ -52,10 +52,6 @@ def occupied(values, at):
     return int((values[at:at + LINE] != 0).any())
 
 
-def fetch(values, at):
-    """Asks for the 64 bytes there to be brought into the cache."""
-
-
 class Vectors:
     """Emits loads and stores of `count` neighbours in arrays of the numba type `kind`."""
 
@@ -149,16 +145,6 @@ def tested(vectors, values, at):
     return build.zext(build.icmp_unsigned("!=", bits, bits.type(0)), ir.IntType(64))
 
 
-def fetched(vectors, values, at):
-    """Emits a prefetch of a line of the cache that will be read."""
-    build, number = vectors.builder, ir.IntType(32)
-    byte = ir.IntType(8).as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-    prefetch = build.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-    place = build.bitcast(vectors.place(values, at), byte)
-    build.call(prefetch, [place, *map(number, (0, 3, 1))])
-
-
 two_arrays(copy_row, copied(), ROW)
 two_arrays(copy_line, copied(), LINE)
 two_arrays(west_line, copied(WEST_OF), LINE)
@@ -166,4 +152,3 @@ two_arrays(east_line, copied(EAST_OF), LINE)
 two_arrays(square_line, squared, LINE)
 one_array(clear_line, cleared, types.none)
 one_array(occupied, tested, types.int64)
-one_array(fetch, fetched, types.none)

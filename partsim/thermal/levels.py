@@ -10,6 +10,7 @@ import numpy as np
 
 from ..compiled import kernel
 
+SHORTEST = 8  # nodes of a run
 
 class Slowest(NamedTuple):
     """What does not change on a mesh; L levels.
@@ -17,7 +18,9 @@ class Slowest(NamedTuple):
     block        (nb,) int8         slowest level of each own block
     node         (n_surface,) int8  level of each surface node when all blocks have their slowest
     highest      (n_surface,) int8  the slowest level of the blocks that touch it
-    nodes, first (n_surface,), (L+1,)  surface nodes by `node`
+    runs, run_first  (m, 2), (L+1,)    by `node`, ranges of surface nodes that are touched by no
+                 slower block, none of them fixed
+    nodes, first (n,), (L+1,)          the other surface nodes by `node`
     top, top_first                     likewise those with losses
     top_index    (n_surface,)       the place of each surface node in Heat.top, or -1
     """
@@ -25,6 +28,8 @@ class Slowest(NamedTuple):
     block: np.ndarray
     node: np.ndarray
     highest: np.ndarray
+    runs: np.ndarray
+    run_first: np.ndarray
     nodes: np.ndarray
     first: np.ndarray
     top: np.ndarray
@@ -55,20 +60,42 @@ def by_level(levels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return order, np.r_[0, np.cumsum(np.bincount(levels, minlength=count))]
 
 
-def slowest_levels(mesh, level: np.ndarray, count: int, top: np.ndarray) -> Slowest:
-    """From the slowest level (n,) int8 of all leaves; top: Heat.top."""
+def runs_by_level(
+    node: np.ndarray, alike: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranges (m, 2) of at least SHORTEST neighbours of one level, all of them `alike` (n,), by
+    level; where each level begins (count+1,); and which nodes (n,) are in none."""
+    kind = np.where(alike, node, -1)
+    ends = np.r_[0, np.flatnonzero(np.diff(kind)) + 1, len(kind)]
+    runs = np.stack([ends[:-1], ends[1:]], axis=1)
+    runs = runs[np.diff(runs)[:, 0] >= SHORTEST]
+    runs = runs[kind[runs[:, 0]] >= 0]
+    order, first = by_level(kind[runs[:, 0]], count)
+    change = np.zeros(len(kind) + 1, int)
+    change[runs[:, 0]] += 1
+    change[runs[:, 1]] -= 1
+    return runs[order], first, np.cumsum(change[:-1]) == 0
+
+
+def slowest_levels(mesh, level: np.ndarray, count: int, heat) -> Slowest:
+    """From the slowest level (n,) int8 of all leaves."""
     nodes = mesh.nodes
     node, highest = np.full(nodes.n_surface, count, np.int8), np.zeros(nodes.n_surface, np.int8)
     own, foreign = level[mesh.own], level[nodes.foreign_block]
     spread(own, nodes.tables, nodes.n_surface, node, highest)
     np.minimum.at(node, nodes.foreign_node, foreign)
     np.maximum.at(highest, nodes.foreign_node, foreign)
-    order, first = by_level(node, count)
+    alike = highest == node
+    alike[heat.fixed] = False
+    runs, run_first, single = runs_by_level(node, alike, count)
+    order, first = by_level(node[single], count)
+    top = heat.top
     top_index = np.full(nodes.n_surface, -1, np.int32)
     top_index[top] = np.arange(len(top))
     lossy, top_first = by_level(node[top], count)
-    return Slowest(own, node, highest, order, first, top[lossy].astype(np.int32), top_first,
-                   top_index)
+    others = np.flatnonzero(single)[order].astype(np.int32)
+    return Slowest(own, node, highest, runs, run_first, others, first,
+                   top[lossy].astype(np.int32), top_first, top_index)
 
 
 def empty_levels(slowest: Slowest, count: int) -> Levels:

@@ -17,6 +17,8 @@ from .content import content_at
 STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
 GAS_CONSTANT = 8.314462618  # J/(mol K)
 STICKING = 0.82
+FAINT = 1e-9  # W/m^2
+CHUNK = 32  # nodes, of which one that is not faint makes all take the longer way
 
 
 class LossLaw(NamedTuple):
@@ -31,6 +33,7 @@ class LossLaw(NamedTuple):
     capacity     J/(kg K), c_p
     cap          K, T_max
     glow         K, what is hotter radiates as if it had this temperature
+    faint        K, what is colder does not evaporate: it would by less than FAINT
     """
 
     radiation: float
@@ -42,12 +45,13 @@ class LossLaw(NamedTuple):
     capacity: float
     cap: float
     glow: float
+    faint: float
 
 
 def make_loss_law(material, radiation: bool, evaporation: bool, glow: float = inf) -> LossLaw:
     """The law of a material, with each loss switched on or off."""
     pressure_factor = sqrt(material.molar_mass / (2 * np.pi * GAS_CONSTANT))
-    return LossLaw(
+    law = LossLaw(
         STEFAN_BOLTZMANN * material.emissivity * radiation,
         material.ambient**4,
         STICKING * material.evaporation_pressure * pressure_factor * evaporation,
@@ -57,23 +61,39 @@ def make_loss_law(material, radiation: bool, evaporation: bool, glow: float = in
         material.heat_capacity,
         material.evaporation_cap,
         glow,
+        0.0,
     )
+    return law._replace(faint=faint_below(law) if evaporation else inf)
+
+
+def faint_below(law: LossLaw) -> float:
+    """K, to the degree, below which less than FAINT evaporates."""
+    T = np.arange(1.0, law.cap)
+    rate = law.evaporation * np.exp(law.barrier * (law.boiling - 1 / T)) / np.sqrt(T)
+    return float(T[np.searchsorted(rate * np.abs(law.heat + law.capacity * T), FAINT) - 1])
+
+
+@kernel(error_model="numpy", forceinline=True)
+def glow(temperature, law):
+    """What is radiated in W/m^2 and its derivative with the temperature."""
+    glowing = temperature if temperature < law.glow else law.glow
+    square = glowing * glowing
+    flux = law.radiation * (square * square - law.ambient)
+    return flux, 4.0 * law.radiation * square * glowing if temperature <= law.glow else 0.0
 
 
 @kernel(error_model="numpy", forceinline=True)
 def loss(temperature, law):
     """Flux out of the surface in W/m^2 and its derivative with the temperature."""
+    radiated, brighter = glow(temperature, law)
     limited = temperature if temperature < law.cap else law.cap
     slope = 1.0 if temperature <= law.cap else 0.0
     inverse = 1.0 / limited
     rate = law.evaporation * exp_accurate(law.barrier * (law.boiling - inverse)) * sqrt(inverse)
+    rate = rate if temperature > law.faint else 0.0
     heat = law.heat + law.capacity * limited
-    glowing = temperature if temperature < law.glow else law.glow
-    square = glowing * glowing
-    flux = law.radiation * (square * square - law.ambient) + rate * heat
     rise = rate * (heat * (law.barrier * inverse - 0.5) * inverse + law.capacity)
-    brighter = 4.0 * law.radiation * square * glowing if temperature <= law.glow else 0.0
-    return flux, brighter + slope * rise
+    return radiated + rate * heat, brighter + slope * rise
 
 
 @kernel(error_model="numpy")
@@ -120,6 +140,27 @@ def newton_twice(target, ratio, law, result):
 
 
 @kernel(error_model="numpy")
+def newton_twice_faint(target, ratio, law, result):
+    """The same bits as newton_twice for nodes that are all faint, without evaporation."""
+    for n in range(len(target)):
+        t, r = target[n], ratio[n]
+        flux, rise = glow(t, law)
+        t -= (t + r * flux - target[n]) / (1.0 + r * rise)
+        flux, rise = glow(t, law)
+        change = (t + r * flux - target[n]) / (1.0 + r * rise)
+        result[n] = t - change if change * change <= 1e-26 * t * t else -1.0
+
+
+@kernel()
+def any_above(values, limit):
+    """Whether a value (or a NaN) lies above the limit."""
+    above = 0
+    for n in range(len(values)):
+        above |= np.int64(not values[n] <= limit)
+    return above != 0
+
+
+@kernel(error_model="numpy")
 def cool_surface(temperature, nodes, ratio, law, before, after):
     """Replaces T* by T with T + (dt A / m) q(T) = T* at the top nodes; no node knows of another.
 
@@ -128,7 +169,12 @@ def cool_surface(temperature, nodes, ratio, law, before, after):
     """
     for n in range(len(nodes)):
         before[n] = temperature[nodes[n]]
-    newton_twice(before, ratio, law, after)
+    for first in range(0, len(nodes), CHUNK):
+        part = slice(first, first + CHUNK)
+        if any_above(before[part], law.faint):
+            newton_twice(before[part], ratio[part], law, after[part])
+        else:
+            newton_twice_faint(before[part], ratio[part], law, after[part])
     for n in range(len(nodes)):
         if not after[n] > 0.0:
             after[n] = cool_node(before[n], ratio[n], law)

@@ -14,6 +14,7 @@ import numpy as np
 from ..compiled import kernel
 from ..ledger import Ledger
 from ..mesh.halo import Part
+from ..prefetch import fetch_doubles
 from .content import rewarm, walk
 from .heat import Heat
 from .kernels import sweep_block
@@ -70,7 +71,7 @@ class Multirate:
         self.heat, self.dt, self.ledger, self.length, self.pace = heat, dt, ledger, length, pace
         self.count = length.bit_length()
         self.limit, self.interval = highest_levels(pace, length)
-        self.slowest = slowest_levels(mesh, self.limit, self.count, top)
+        self.slowest = slowest_levels(mesh, self.limit, self.count, heat)
         self.levels = empty_levels(self.slowest, self.count)
         conduction = heat.conduction
         rates = dt / heat.capacity[: nodes.n_surface]
@@ -181,6 +182,17 @@ def highest_level(time, count):
     return level
 
 
+@kernel(forceinline=True)
+def fetch_block(block, state, field, conduction):
+    """Asks for most of what the step of a block reads and writes."""
+    low, end = field.second[block], field.second[block + 1]
+    fetch_doubles(state[0], low, end)
+    fetch_doubles(state[1], low, end)
+    if not conduction.solid[block]:
+        cells = conduction.consolidated[block]
+        fetch_doubles(cells, 0, len(cells))
+
+
 @kernel()
 def fire(state, residual, field, conduction, source, levels, high, table, work):
     """Blocks of the levels up to `high` begin a step; returns the peak as `sweep` does.
@@ -196,14 +208,15 @@ def fire(state, residual, field, conduction, source, levels, high, table, work):
         beam = source[0] if level == 0 else source[1]
         for at in range(levels.first[level], levels.first[level + 1]):
             block = levels.order[at]
+            if at + 1 < levels.first[level + 1]:
+                fetch_block(levels.order[at + 1], state, field, conduction)
             for n in range(field.first[block], field.first[block + 1]):
                 former[n] = temperature[n]
-            low, end = field.second[block], field.second[block + 1]
-            for n in range(low, end):
-                former[n] = temperature[n]
             rate = field.block_rates[block] * (1 << level)
-            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, work))
+            top = sweep_block(block, arrays, former, conduction, beam, rate, work)
+            peak = max(peak, top)
             if table is not None:
+                low, end = field.second[block], field.second[block + 1]
                 rewarm(former[low:end], temperature[low:end], table)
     return peak
 
@@ -237,6 +250,23 @@ def settle_nodes(nodes, level, used, arrays, owned, table):
     return through
 
 
+@kernel(forceinline=True)
+def settle_run(temperature, residual, rates, node_level, level, table):
+    """`settle_nodes` of neighbouring nodes of which none is fixed or touched by a slower block.
+
+    A loop without branches, so that it becomes vector code where there is no table.
+    """
+    for n in range(len(temperature)):
+        mine, total = node_level[n] == level, residual[n]
+        residual[n] = 0.0 if mine else total
+        old = temperature[n]
+        new = old - rates[n] * (1 << level) * total
+        if table is None:
+            temperature[n] = new if mine else old
+        elif mine:
+            temperature[n] = walk(old, new - old, table)
+
+
 @kernel()
 def settle(temperature, residual, field, levels, slowest, time, high, law, table, room, lost):
     """Surface nodes of the levels up to `high` take the step that begins at `time`.
@@ -246,6 +276,10 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
     arrays = (temperature, residual, field.node_rates, levels.node, slowest.highest)
     for level in range(high + 1):
         used = highest_level(time + (1 << level), residual.shape[0])  # residuals used up then
+        for run in range(slowest.run_first[level], slowest.run_first[level + 1]):
+            start, stop = slowest.runs[run, 0], slowest.runs[run, 1]
+            settle_run(temperature[start:stop], residual[level, start:stop],
+                       field.node_rates[start:stop], levels.node[start:stop], level, table)
         slow = slowest.nodes[slowest.first[level] : slowest.first[level + 1]]
         fast = levels.fast[levels.fast_first[level] : levels.fast_first[level + 1]]
         lost[0] += settle_nodes(slow, level, used, arrays, field.owned, table)

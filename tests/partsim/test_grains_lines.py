@@ -5,6 +5,7 @@ import pytest
 from numba import njit
 
 from partsim.grains import lines, vectors
+from partsim.prefetch import fetch
 
 pytestmark = pytest.mark.serial
 
@@ -32,7 +33,7 @@ def test_what_is_zero_is_cleared_and_found(dtype):
     @njit
     def cleared(values, at):
         vectors.clear_line(values, at)
-        vectors.fetch(values, at)
+        fetch(values, at)
 
     @njit
     def occupied(values, at):

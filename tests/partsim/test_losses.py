@@ -149,6 +149,21 @@ def test_energy_removed_is_the_flux_booked():
     assert gone == pytest.approx((capacity * ratios * flux).sum(), rel=1e-10)
 
 
+def test_nothing_evaporates_where_it_is_faint():
+    """The limit is where 1 nW/m^2 would leave; both ways to the root give the same bits below."""
+    below, above = (plain_flux(T) - loss.py_func(T, RADIATION)[0]
+                    for T in (LAW.faint, LAW.faint + 1))
+    assert below < losses.FAINT < above
+    assert loss(LAW.faint, LAW) == loss(LAW.faint, RADIATION) and RADIATION.faint == np.inf
+    targets, (full, faint) = np.linspace(150, LAW.faint, 333), np.empty((2, 333))
+    for law in (LAW, KINKED._replace(glow=700.0)):
+        for ratio in RATIOS:
+            losses.newton_twice(targets, np.full(333, ratio), law, full)
+            losses.newton_twice_faint(targets, np.full(333, ratio), law, faint)
+            np.testing.assert_array_equal(full, faint)
+            assert (full > 0).any()
+
+
 @COMPILED_AND_PLAIN
 def test_newton_starts_above_the_root(pick):
     """From there the convex flux lets it descend monotonically."""

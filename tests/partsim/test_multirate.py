@@ -9,7 +9,9 @@ from partsim.job import MaterialChoice
 from partsim.macrostep import MacroStep
 from partsim.part import material as materials
 from partsim.part.scan import ScanPath
-from partsim.thermal.multirate import Multirate
+from partsim.thermal.content import make_content_table
+from partsim.thermal.levels import runs_by_level
+from partsim.thermal.multirate import Multirate, settle_nodes, settle_run
 from partsim.thermal.pace import INTERVAL, NEVER, Pace, levels_below
 from partsim.thermal.source import Optics
 from partsim.timers import Timers
@@ -165,6 +167,35 @@ def by_definition(mesh, heat, temperature, level, count):
         due = time % 2 ** fastest == 0
         T[due] -= (DT * 2 ** fastest * residual.sum(axis=0) / heat.capacity)[due]
     return T
+
+
+@pytest.mark.serial
+def test_runs_are_neighbours_of_one_level():
+    node = np.repeat([2, 1, 2, 0], [9, 8, 30, 12]).astype(np.int8)
+    alike = np.full(len(node), True)
+    alike[[25, 30, 49]] = False
+    runs, first, single = runs_by_level(node, alike, 4)
+    assert runs.tolist() == [[50, 59], [9, 17], [0, 9], [17, 25], [31, 47]]
+    assert first.tolist() == [0, 1, 2, 5, 5]
+    assert np.flatnonzero(single).tolist() == [25, 26, 27, 28, 29, 30, 47, 48, 49]
+    nothing = runs_by_level(node[:0], alike[:0], 4)
+    assert [len(each) for each in nothing] == [0, 5, 0]
+
+
+@pytest.mark.serial
+@ALLOYS
+def test_runs_settle_as_single_nodes_do(alloy):
+    """Bit for bit, those of the level alone."""
+    rng, table = np.random.default_rng(3), make_content_table(alloy)
+    T, rates = rng.uniform(300, 2500, 50), rng.uniform(1e-5, 1e-4, 50)
+    residual, levels = rng.normal(0, 1e5, (5, 50)), rng.integers(1, 4, 50).astype(np.int8)
+    other_T, other = T.copy(), residual.copy()
+    settle_run(T, residual[3], rates, levels, 3, table)
+    arrays = (other_T, other, rates, levels, np.full(50, 3, np.int8))
+    assert settle_nodes(np.arange(50), 3, 3, arrays, 0, table) == 0
+    np.testing.assert_array_equal(T, other_T)
+    np.testing.assert_array_equal(residual, other)
+    assert ((residual[3] == 0) == (levels == 3)).all()
 
 
 @pytest.mark.serial

@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 from partsim.mesh.forest import box_leaves
 from partsim.mesh.lattice import Lattice
 from partsim.part.scan import ScanPath
-from partsim.thermal import kernels, losses
+from partsim.thermal import kernels, losses, multirate
 from partsim.thermal.losses import make_loss_law
 from tests.dense_laws import surface_loss
 from tests.heat_run import HeatRun
@@ -208,8 +208,12 @@ def test_kernels_are_vector_code():
     conduct(work.values, work.kappa, 1.0, 8, size, work.corners, work.flux)
     cool = njit(error_model="numpy")(losses.newton_twice.py_func)
     cool(*np.full((2, 64), 1e-9), make_loss_law(material(), True, True), np.empty(64))
-    for function, operations in ((conduct, "v(add|sub|mul)pd"), (cool, "v(div|sqrt|mul)pd")):
+    settle = njit(multirate.settle_run.py_func)
+    settle(*np.ones((3, 64)), np.ones(64, np.int8), 1, None)
+    for function, operations, least in ((conduct, "v(add|sub|mul)pd", 20),
+                                        (cool, "v(div|sqrt|mul)pd", 20),
+                                        (settle, "v(f?n?madd...|sub|mul)pd", 3)):
         lines = list(function.inspect_asm().values())[-1].splitlines()
         packed = [line for line in lines if re.search(operations, line)]
         wide = [line for line in packed if re.search("%[yz]mm", line)]
-        assert len(wide) > 20 and len(wide) > 0.8 * len(packed)
+        assert len(wide) > least and len(wide) > 0.8 * len(packed)
