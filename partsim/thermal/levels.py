@@ -12,6 +12,7 @@ from ..compiled import kernel
 
 SHORTEST = 8  # nodes of a run
 
+
 class Slowest(NamedTuple):
     """What does not change on a mesh; L levels.
 
