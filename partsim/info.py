@@ -106,7 +106,8 @@ def read_json(path: Path) -> Any:
 
 
 def as_lines(tree: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """A nested table as indented lines; a list of tables becomes rows under one heading."""
+    """A nested table as indented lines; a list of tables becomes rows under one heading, or one
+    table after the other where they are nested."""
     blank = " " * INDENT * depth
     for name, value in tree.items():
         if is_measured(value) or not is_nested(value):
@@ -114,6 +115,10 @@ def as_lines(tree: dict[str, Any], depth: int = 0) -> Iterator[str]:
         elif isinstance(value, dict):
             yield f"{blank}{name}"
             yield from as_lines(value, depth + 1)
+        elif any(is_nested(item) and not is_measured(item)
+                 for row in value for item in row.values()):
+            for number, row in enumerate(value, start=1):
+                yield from as_lines({f"{name}, {number}": row}, depth)
         else:
             yield f"{blank}{name}"
             yield from (f"{blank}  {row}" for row in as_rows(value))

@@ -151,7 +151,7 @@ def differences(one: Build, other: Build) -> dict[str, Any]:
         "quantile_999_of_warm_nodes_kelvin":
             float(np.quantile(gap[warm], QUANTILE)) if warm.any() else 0.0,
         "max_phase_difference": comm.allreduce(missed, op=MPI.MAX),
-        "pool_meters": [list(each) for each in pools],
+        "pool_meters": [list(map(float, each)) for each in pools],
     }
 
 

@@ -36,6 +36,16 @@ def test_grains_and_crops(tmp_path):
     assert list(as_lines(told))
 
 
+def test_lists_of_tables_are_rows_and_nested_ones_follow_each_other():
+    rows = [{"layer": 1, "time": {"value": 2.0, "unit": "s"}}]
+    assert list(as_lines({"layers": rows})) == ["layers", "  layer  time", "      1   2 s"]
+    nested = [{"layer": 1, "scan": {"kelvin": [1.0, 2.0]}}, {"layer": 2, "scan": {"kelvin": 3.0}}]
+    assert list(as_lines({"layers": nested})) == [
+        "layers, 1", "  layer: 1", "  scan", "    kelvin: 1, 2",
+        "layers, 2", "  layer: 2", "  scan", "    kelvin: 3",
+    ]
+
+
 def test_other_arrays_are_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["something"] = np.zeros(3)
