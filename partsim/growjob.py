@@ -33,8 +33,7 @@ class Grains(Section):
     )
     step: Time = Field(2e-7, gt=0, description="time step (Xie 2026)")
     window: Temperature = Field(
-        1000.0, ge=1000.0, description="solid colder than this is held, where a front moves 0.3 um"
-        " in 1 ms; temperature files do not follow colder metal"
+        1000.0, gt=0, description="solid colder than this is held; a front moves 0.3 um in 1 ms"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 

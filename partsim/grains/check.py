@@ -2,7 +2,7 @@
 
 from partsim.grains.layers import plan
 from partsim.grains.phasefield import longest_step
-from partsim.grains.temperature import LEAST_CELLS, TemperatureFile
+from partsim.grains.temperature import FOLLOWED, LEAST_CELLS, TemperatureFile
 from partsim.jobcheck import is_whole
 from partsim.schema import require
 from partsim.trackjob import TrackJob
@@ -38,6 +38,8 @@ def check_step(job: TrackJob, liquidus: float) -> None:
     grains, law = job.grains, job.phase_field
     require(grains.window < liquidus, "grains.window", f"{grains.window:g} K",
             f"below the liquidus, {liquidus:g} K")
+    require(grains.window >= FOLLOWED, "grains.window", f"{grains.window:g} K",
+            f"at least {FOLLOWED:g} K, as temperature files do not follow colder metal")
     if grains.law == "phase field":
         require(law.hottest >= liquidus, "phase_field.hottest", f"{law.hottest:g} K",
                 f"at least the liquidus, {liquidus:g} K")

@@ -20,6 +20,7 @@ NUMBERS = (
     "speed", "length", "duration",
 )
 LEAST_CELLS = 10  # across the pool
+FOLLOWED = 1000.0  # K, files hold what is hotter
 LEAST_COOLING = 200.0  # K below the liquidus to which the file must follow the metal
 
 

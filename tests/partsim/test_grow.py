@@ -14,6 +14,7 @@ from partsim.grains import temperature
 from partsim.grains.layers import Metal, plan
 from partsim.grains.phasefield import PhaseFieldLaw
 from partsim.grains.temperature import Placement, TrackTemperature
+from partsim.meltpool.heat import FROZEN
 from partsim.trackjob import parse
 from tests.pools import LIQUIDUS, job_text, moving, write_pool
 
@@ -162,7 +163,9 @@ def test_mistakes_are_told_before_any_work(tmp_path, pool):
     assert "grains.step = 9e-07 s, but it must be at most" in refused(pool, "step = 9e-7\n")
     assert "a tenth of the pool's width" in refused(pool, cell=1e-5)
     assert "scan.thickness" in refused(pool, "[scan]\nlayers = 2\nthickness = 1.5e-5\n")
-    assert 'grains.window = "999 K", but it must be at least 1000' in wrong('window = "999 K"\n')
+    assert "grains.window = 999 K, but it must be at least 1000 K" in refused(
+        pool, "window = 999.0\n")
+    assert temperature.FOLLOWED == FROZEN
     assert 'nucleation.rule = "often"' in wrong('[nucleation]\nrule = "often"\n')
     assert 'did you mean phase_field.cutoff' in wrong("[phase_field]\ncutof = 1.0\n")
     other = tmp_path / "other.h5"
