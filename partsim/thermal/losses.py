@@ -18,6 +18,7 @@ STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
 GAS_CONSTANT = 8.314462618  # J/(mol K)
 STICKING = 0.82
 FAINT = 1e-9  # W/m^2
+ARRIVED = 1e-13  # relative change of Newton's last step
 CHUNK = 32  # nodes, of which one that is not faint makes all take the longer way
 
 
@@ -111,17 +112,30 @@ def start(target, ratio, law):
     return target
 
 
+@kernel(error_model="numpy", forceinline=True)
+def newton(temperature, target, ratio, losing):
+    """By how much too high Newton's method finds a temperature; losing: flux and derivative."""
+    flux, rise = losing
+    return (temperature + ratio * flux - target) / (1.0 + ratio * rise)
+
+
 @kernel(error_model="numpy")
 def cool_node(target, ratio, law):
     """The T with T + ratio q(T) = target, by Newton's method to round-off."""
     temperature = start(target, ratio, law)
     for _ in range(100):
-        flux, rise = loss(temperature, law)
-        change = (temperature + ratio * flux - target) / (1.0 + ratio * rise)
+        change = newton(temperature, target, ratio, loss(temperature, law))
         temperature -= change
-        if abs(change) <= 1e-13 * temperature:
+        if abs(change) <= ARRIVED * temperature:
             break
     return temperature
+
+
+@kernel(error_model="numpy", forceinline=True)
+def arrived(temperature, change):
+    """The temperature less the change, -1 where that is more than round-off."""
+    still = change * change <= ARRIVED**2 * temperature * temperature
+    return temperature - change if still else -1.0
 
 
 @kernel(error_model="numpy")
@@ -132,11 +146,8 @@ def newton_twice(target, ratio, law, result):
     """
     for n in range(len(target)):
         t, r = target[n], ratio[n]
-        flux, rise = loss(t, law)
-        t -= (t + r * flux - target[n]) / (1.0 + r * rise)
-        flux, rise = loss(t, law)
-        change = (t + r * flux - target[n]) / (1.0 + r * rise)
-        result[n] = t - change if change * change <= 1e-26 * t * t else -1.0
+        t -= newton(t, target[n], r, loss(t, law))
+        result[n] = arrived(t, newton(t, target[n], r, loss(t, law)))
 
 
 @kernel(error_model="numpy")
@@ -144,11 +155,8 @@ def newton_twice_faint(target, ratio, law, result):
     """The same bits as newton_twice for nodes that are all faint, without evaporation."""
     for n in range(len(target)):
         t, r = target[n], ratio[n]
-        flux, rise = glow(t, law)
-        t -= (t + r * flux - target[n]) / (1.0 + r * rise)
-        flux, rise = glow(t, law)
-        change = (t + r * flux - target[n]) / (1.0 + r * rise)
-        result[n] = t - change if change * change <= 1e-26 * t * t else -1.0
+        t -= newton(t, target[n], r, glow(t, law))
+        result[n] = arrived(t, newton(t, target[n], r, glow(t, law)))
 
 
 @kernel()
@@ -200,7 +208,7 @@ def cool_content(target, hot, ratio, law, table):
         temperature -= excess / (slope + ratio * rise)
         if not low <= temperature <= high:
             temperature = 0.5 * (low + high)
-        if abs(temperature - old) <= 1e-13 * old:
+        if abs(temperature - old) <= ARRIVED * old:
             break
     return temperature
 
