@@ -110,13 +110,12 @@ def as_lines(tree: dict[str, Any], depth: int = 0) -> Iterator[str]:
     table after the other where they are nested."""
     blank = " " * INDENT * depth
     for name, value in tree.items():
-        if is_measured(value) or not is_nested(value):
+        if not is_nested(value):
             yield f"{blank}{name}: {as_text(value)}"
         elif isinstance(value, dict):
             yield f"{blank}{name}"
             yield from as_lines(value, depth + 1)
-        elif any(is_nested(item) and not is_measured(item)
-                 for row in value for item in row.values()):
+        elif any(is_nested(item) for row in value for item in row.values()):
             for number, row in enumerate(value, start=1):
                 yield from as_lines({f"{name}, {number}": row}, depth)
         else:
@@ -130,7 +129,7 @@ def is_measured(value: object) -> bool:
 
 def is_nested(value: object) -> bool:
     rows = isinstance(value, list | tuple) and value and isinstance(value[0], dict)
-    return bool(rows) or (isinstance(value, dict) and bool(value))
+    return bool(rows) or (isinstance(value, dict) and bool(value) and not is_measured(value))
 
 
 def as_rows(rows: list[dict[str, Any]]) -> Iterator[str]:

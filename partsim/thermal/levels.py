@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compiled import kernel
+from .heat import Heat
 
 SHORTEST = 8  # nodes of a run
 
@@ -78,9 +79,9 @@ def runs_by_level(
     return runs[order], first, np.cumsum(change[:-1]) == 0
 
 
-def slowest_levels(mesh, level: np.ndarray, count: int, heat) -> Slowest:
-    """From the slowest level (n,) int8 of all leaves."""
-    nodes = mesh.nodes
+def slowest_levels(heat: Heat, level: np.ndarray, count: int) -> Slowest:
+    """From the slowest level (n,) int8 of all leaves, of `count` levels."""
+    mesh, nodes, top = heat.mesh, heat.mesh.nodes, heat.top
     node, highest = np.full(nodes.n_surface, count, np.int8), np.zeros(nodes.n_surface, np.int8)
     own, foreign = level[mesh.own], level[nodes.foreign_block]
     spread(own, nodes.tables, nodes.n_surface, node, highest)
@@ -90,7 +91,6 @@ def slowest_levels(mesh, level: np.ndarray, count: int, heat) -> Slowest:
     alike[heat.fixed] = False
     runs, run_first, single = runs_by_level(node, alike, count)
     order, first = by_level(node[single], count)
-    top = heat.top
     top_index = np.full(nodes.n_surface, -1, np.int32)
     top_index[top] = np.arange(len(top))
     lossy, top_first = by_level(node[top], count)

@@ -71,11 +71,11 @@ def faint_below(law: LossLaw) -> float:
     """K, to the degree, below which less than FAINT evaporates."""
     T = np.arange(1.0, law.cap)
     rate = law.evaporation * np.exp(law.barrier * (law.boiling - 1 / T)) / np.sqrt(T)
-    return float(T[np.searchsorted(rate * np.abs(law.heat + law.capacity * T), FAINT) - 1])
+    return float(np.r_[0.0, T][np.searchsorted(rate * (law.heat + law.capacity * T), FAINT)])
 
 
 @kernel(error_model="numpy", forceinline=True)
-def glow(temperature, law):
+def radiate(temperature, law):
     """What is radiated in W/m^2 and its derivative with the temperature."""
     glowing = temperature if temperature < law.glow else law.glow
     square = glowing * glowing
@@ -86,7 +86,7 @@ def glow(temperature, law):
 @kernel(error_model="numpy", forceinline=True)
 def loss(temperature, law):
     """Flux out of the surface in W/m^2 and its derivative with the temperature."""
-    radiated, brighter = glow(temperature, law)
+    radiated, brighter = radiate(temperature, law)
     limited = temperature if temperature < law.cap else law.cap
     slope = 1.0 if temperature <= law.cap else 0.0
     inverse = 1.0 / limited
@@ -132,7 +132,7 @@ def cool_node(target, ratio, law):
 
 
 @kernel(error_model="numpy", forceinline=True)
-def arrived(temperature, change):
+def last_step(temperature, change):
     """The temperature less the change, -1 where that is more than round-off."""
     still = change * change <= ARRIVED**2 * temperature * temperature
     return temperature - change if still else -1.0
@@ -147,7 +147,7 @@ def newton_twice(target, ratio, law, result):
     for n in range(len(target)):
         t, r = target[n], ratio[n]
         t -= newton(t, target[n], r, loss(t, law))
-        result[n] = arrived(t, newton(t, target[n], r, loss(t, law)))
+        result[n] = last_step(t, newton(t, target[n], r, loss(t, law)))
 
 
 @kernel(error_model="numpy")
@@ -155,8 +155,8 @@ def newton_twice_faint(target, ratio, law, result):
     """The same bits as newton_twice for nodes that are all faint, without evaporation."""
     for n in range(len(target)):
         t, r = target[n], ratio[n]
-        t -= newton(t, target[n], r, glow(t, law))
-        result[n] = arrived(t, newton(t, target[n], r, glow(t, law)))
+        t -= newton(t, target[n], r, radiate(t, law))
+        result[n] = last_step(t, newton(t, target[n], r, radiate(t, law)))
 
 
 @kernel()

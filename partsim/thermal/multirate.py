@@ -71,7 +71,7 @@ class Multirate:
         self.heat, self.dt, self.ledger, self.length, self.pace = heat, dt, ledger, length, pace
         self.count = length.bit_length()
         self.limit, self.interval = highest_levels(pace, length)
-        self.slowest = slowest_levels(mesh, self.limit, self.count, heat)
+        self.slowest = slowest_levels(heat, self.limit, self.count)
         self.levels = empty_levels(self.slowest, self.count)
         conduction = heat.conduction
         rates = dt / heat.capacity[: nodes.n_surface]
