@@ -1,6 +1,6 @@
 """The trainings of a study: which there are, and which learning rate each method takes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gensim.study.plan import StudyPlan
@@ -36,13 +36,12 @@ def searched(plan: StudyPlan) -> list[Cell]:
             for method in plan.methods for rate in plan.learning_rates]
 
 
-def best_rates(plan: StudyPlan, loss_of: Callable[[Cell], float]) -> dict[str, float]:
-    """method -> the learning rate with the least validation loss."""
-    cells = searched(plan)
-    return {
-        method: min((cell for cell in cells if cell.method == method), key=loss_of).rate
-        for method in plan.methods
-    }
+def best_rates(losses: Mapping[Cell, float]) -> dict[str, float]:
+    """method -> the learning rate with the least validation loss, of the cells `searched`."""
+    found: dict[str, float] = {}
+    for cell in sorted(losses, key=losses.__getitem__):
+        found.setdefault(cell.method, cell.rate)
+    return found
 
 
 def compared(plan: StudyPlan, rates: dict[str, float]) -> list[Cell]:

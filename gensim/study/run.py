@@ -139,19 +139,16 @@ class Study:
         self.once("plan", lambda: self.asked)
         self.reference()
         self.pretrain()
-        for cell in cells.searched(self.plan):
-            self.done(cell)
-        rates = cells.best_rates(self.plan, lambda cell: self.done(cell)["validation_loss"])
-        chosen = cells.compared(self.plan, rates)
+        losses = {cell: self.loss(cell) for cell in cells.searched(self.plan)}
+        chosen = cells.compared(self.plan, cells.best_rates(losses))
         results = {cell: self.done(cell) for cell in chosen}
-        self.ranks.on_first(lambda: self.report(rates, results))
+        self.ranks.on_first(lambda: self.report(losses, results))
 
-    def report(self, rates: dict[str, float], results: dict[Cell, dict[str, Any]]) -> None:
+    def report(self, losses: dict[Cell, float], results: dict[Cell, dict[str, Any]]) -> None:
         """study.json, report.md and the pictures."""
-        tree = tables.write(self.folder, self.plan, rates, results,
+        tree = tables.write(self.folder, self.plan, losses, results,
                             self.stored("without_training"))
-        main = [cell for cell in cells.compared(self.plan, rates)
-                if cell.seed == self.plan.seeds[0] and cell.cases == ALL]
+        main = [cell for cell in results if cell.seed == self.plan.seeds[0] and cell.cases == ALL]
         figures.draw_errors(tree["held_out"], self.folder / "errors.png")
         figures.draw_crops(self.shown(main), self.folder / "held_out.png")
 
@@ -224,6 +221,15 @@ class Study:
         path = folder / "done.json"
         found = json.loads(path.read_text())["validation_loss"] if path.exists() else None
         return self.ranks.gathered(found)[0]
+
+    def loss(self, cell: Cell) -> float:
+        """The least validation loss of a cell, trained if it is not yet; collective."""
+        name = f"{cell.name}_loss"
+        if self.ranks.gathered((self.folder / f"{name}.json").exists())[0]:
+            return self.stored(name)["validation_loss"]
+        found = self.train(self.plan_of(cell), self.folder / cell.name)
+        return self.once(name, lambda: {**cell._asdict(), "validation_loss": found})[
+            "validation_loss"]
 
     def done(self, cell: Cell) -> dict[str, Any]:
         """The result of a cell, trained and sampled if it is not there yet; collective."""

@@ -10,7 +10,7 @@ import numpy as np
 from gensim.data.sheet import condition_text
 from gensim.evaluate.measure import SPREAD
 from gensim.evaluate.report import table_of
-from gensim.study.cells import Cell, grouped
+from gensim.study.cells import Cell, best_rates, grouped
 from gensim.study.plan import StudyPlan
 from partsim.wholefile import replace_json, replace_text
 
@@ -23,13 +23,18 @@ taught, beside that of exchanged conditions. Plus or minus: standard deviation o
 
 
 def write(
-    folder: Path, plan: StudyPlan, rates: dict[str, float], results: dict[Cell, Result],
+    folder: Path, plan: StudyPlan, losses: dict[Cell, float], results: dict[Cell, Result],
     without: dict[str, Result],
 ) -> dict[str, Any]:
-    """Writes study.json, all numbers, and report.md, the tables; the former."""
+    """Writes study.json, all numbers, and report.md, the tables; the former.
+
+    losses  on validation crops, of the search for learning rates
+    """
     rows = {name: [result] for name, result in without.items()}
     rows |= {name: [results[cell] for cell in group] for name, group in grouped(results).items()}
-    tree = {"plan": plan.model_dump(mode="json"), "learning_rates": rates,
+    tree = {"plan": plan.model_dump(mode="json"), "learning_rates": best_rates(losses),
+            "search": [{"method": cell.method, "rate": cell.rate, "validation_loss": loss}
+                       for cell, loss in losses.items()],
             "held_out": tabulated(rows, True), "seen": tabulated(rows, False)}
     replace_json(folder / "study.json", tree)
     replace_text(folder / "report.md", text(tree, rows))
@@ -87,7 +92,8 @@ def text(tree: dict[str, Any], rows: dict[str, list[Result]]) -> str:
     parts = ["# Which way to a model of measured grains", f"Learning rates found: {rates}.",
              "## Held-out conditions", table(tree["held_out"]),
              "## Conditions that taught", table(tree["seen"]), NOTES,
-             "## Condition by condition", by_condition(rows)]
+             "## Condition by condition", by_condition(rows),
+             "## Losses on validation crops, first seed", searched(tree["search"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -97,6 +103,13 @@ def table(found: dict[str, dict[str, list[float | None]]]) -> str:
     return table_of(["", *names],
                     [[name, *(spread(row.get(key)) for key in names)] for name, row in
                      found.items()])
+
+
+def searched(search: list[dict[str, Any]]) -> str:
+    """A row a training of the search."""
+    return table_of(["", "learning rate", "loss"],
+                    [[each["method"], f"{each['rate']:g}", f"{each['validation_loss']:.4f}"]
+                     for each in search])
 
 
 def number(value: float | None, scale: float = 1.0) -> str:

@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
-# Trains the four models of this folder, one after the other, and copies each here when it is done:
-#   bash jobs/weights/train.sh RUNS
+# Trains the models of this folder, one after the other, and copies each here when it is done:
+#   bash jobs/weights/train.sh RUNS [NAME...]      without names: all four
 # RUNS is a folder for the runs. A run that was stopped or killed goes on when this is started again.
+# finetuned and distilled begin from the weights of pretrained that lie here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-runs=${1:?usage: bash jobs/weights/train.sh RUNS}
+runs=${1:?usage: bash jobs/weights/train.sh RUNS [NAME...]}
+shift
+names=("$@")
+if [ $# = 0 ]; then names=(pretrained baseline finetuned distilled); fi
 
 simulated=(jobs/data/simulation/case_*.h5)
 experiment_like=(jobs/data/experiment_like/case_*.h5)
 # processors with instructions for bfloat16 train faster with it, others many times slower
 precision=$(grep -q -w -e avx512_bf16 -e amx_bf16 /proc/cpuinfo && echo bf16 || echo float32)
-# 12500 steps; kept as bfloat16, 14 MiB
-pretraining=(batch=16 images=200000 warmup=8000 learning_rate=4e-4)
+# kept as bfloat16, 14 MiB each
+pretraining=(batch=16 images=80000 warmup=6400 learning_rate=4e-4)
 # no case of that study validates: the second runs of two do
-refinement=(batch=16 images=60000 warmup=4000 validate_every=2048 validation=2/2,6/2)
-baseline=(batch=16 images=100000 warmup=8000 learning_rate=4e-4 validate_every=2048
+refinement=(batch=16 images=32000 warmup=3200 validate_every=2048 validation=2/2,6/2)
+baseline=(batch=16 images=48000 warmup=4800 learning_rate=4e-4 validate_every=2048
           validation=2/2,6/2)
 
 # train NAME VERB WORDS... SETTINGS...: trains a model, or goes on with it, and copies it here.
@@ -34,7 +38,14 @@ train() {
     done
 }
 
-train pretrained pretrain "${simulated[@]}" "${pretraining[@]/#/--set=}"
-train baseline pretrain "${experiment_like[@]}" "${baseline[@]/#/--set=}"
-train finetuned finetune "$runs/pretrained" "${experiment_like[@]}" "${refinement[@]/#/--set=}"
-train distilled distill "$runs/pretrained" "${experiment_like[@]}" "${refinement[@]/#/--set=}"
+for name in "${names[@]}"; do
+    case $name in
+    pretrained) train pretrained pretrain "${simulated[@]}" "${pretraining[@]/#/--set=}" ;;
+    baseline) train baseline pretrain "${experiment_like[@]}" "${baseline[@]/#/--set=}" ;;
+    finetuned) train finetuned finetune jobs/weights/pretrained "${experiment_like[@]}" \
+        "${refinement[@]/#/--set=}" ;;
+    distilled) train distilled distill jobs/weights/pretrained "${experiment_like[@]}" \
+        "${refinement[@]/#/--set=}" ;;
+    *) echo "train.sh: '$name' is none of: pretrained, baseline, finetuned, distilled" >&2; exit 2 ;;
+    esac
+done

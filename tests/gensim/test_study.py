@@ -24,7 +24,8 @@ PLAN = {"simulation": "simulation", "experiment": "experiment", "pretrain_images
 def test_every_cell_is_there_once():
     plan = StudyPlan(**PLAN)
     assert len(searched(plan)) == 6
-    rates = best_rates(plan, lambda cell: cell.rate if cell.method == "distill" else -cell.rate)
+    rates = best_rates({cell: cell.rate if cell.method == "distill" else -cell.rate
+                        for cell in searched(plan)})
     assert rates == {"baseline": 3e-3, "finetune": 3e-3, "distill": 1e-3}
     cells = compared(plan, rates)
     assert len(cells) == len(set(cells)) == len({cell.name for cell in cells}) == 6 + 2 + 6
@@ -151,11 +152,14 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     tree = json.loads((whole / "study.json").read_text())
     assert list(tree["held_out"])[:2] == ["simulation", "nearest condition"]
     assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
-    assert "| finetune | " in (whole / "report.md").read_text()
+    report = (whole / "report.md").read_text()
+    assert "| finetune | " in report
     for name in ("errors.png", "held_out.png"):
         assert (whole / name).stat().st_size > 10_000
     cells = {path.name for path in whole.glob("*_seed*.json")}
-    assert len(cells) == 3 * 2 + 3 * 2
+    assert len(cells) == 3 * 2 + 3 * 2 + 3  # the last three are of the search
+    losses = [each["validation_loss"] for each in tree["search"]]
+    assert len(losses) == 3 and all(f"{loss:.4f}" in report for loss in losses)
 
     calls, train = [], run.trained
 
