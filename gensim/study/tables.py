@@ -10,7 +10,7 @@ import numpy as np
 from gensim.data.sheet import condition_text
 from gensim.evaluate.measure import SPREAD
 from gensim.evaluate.report import table_of
-from gensim.study.cells import Cell, best_rates, grouped
+from gensim.study.cells import Cell, best_rates, grouped, label
 from gensim.study.plan import StudyPlan
 from partsim.wholefile import replace_json, replace_text
 
@@ -29,12 +29,15 @@ def write(
     """Writes study.json, all numbers, and report.md, the tables; the former.
 
     losses  on validation crops, of the search for learning rates
+
+    Its `models` are the folders of the first seed, by row.
     """
     rows = {name: [result] for name, result in without.items()}
     rows |= {name: [results[cell] for cell in group] for name, group in grouped(results).items()}
     tree = {"plan": plan.model_dump(mode="json"), "learning_rates": best_rates(losses),
             "search": [{"method": cell.method, "rate": cell.rate, "validation_loss": loss}
                        for cell, loss in losses.items()],
+            "models": {label(cell): cell.name for cell in results if cell.seed == plan.seeds[0]},
             "held_out": tabulated(rows, True), "seen": tabulated(rows, False)}
     replace_json(folder / "study.json", tree)
     replace_text(folder / "report.md", text(tree, rows))

@@ -154,6 +154,8 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
     report = (whole / "report.md").read_text()
     assert "| finetune | " in report
+    assert tree["models"]["finetune"] == "finetune_rate0.001_seed0"
+    assert all((whole / name / "gensim.json").exists() for name in tree["models"].values())
     for name in ("errors.png", "held_out.png"):
         assert (whole / name).stat().st_size > 10_000
     cells = {path.name for path in whole.glob("*_seed*.json")}
