@@ -7,7 +7,8 @@ cos 2 pi f_i (x - x'): for normal frequencies of spread s that is exp(-2 pi^2 s^
 
 The paper (Xie et al. 2026, section 3.1; the spread is that of its released program) takes s = 30:
 conditions 1 W apart have nothing in common, so that nothing is learned from one for the other.
-Ours is s = 1: over a sixth of the range of the training data the product falls to exp(-1/2).
+Ours is s = 1/2: over a third of the range of the training data the product falls to exp(-1/2), as
+conditions of a study are a fifth to a half of the range apart and what they change changes slowly.
 """
 
 from statistics import NormalDist
@@ -15,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-SPREAD = 1.0  # of our frequencies, cycles per range of the conditions
+SPREAD = 0.5  # of our frequencies, cycles per range of the conditions
 
 
 class Embedding(BaseModel):

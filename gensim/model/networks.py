@@ -16,7 +16,8 @@ PAPER_SPREAD = 30.0  # of the frequencies, cycles per 100 W and per 0.5 m/s
 PAPER_OFFSET = {"cross": (100.0, 0.5), "longitudinal": (100.0, 0.25)}  # W, m/s
 PAPER_SCALE = (100.0, 0.5)
 PAPER_FREQUENCIES = 32
-LEAST_RANGES = (100.0, 0.5, 300.0)  # W, m/s, K; a model may go on with data that vary more
+# W, m/s, K: a model may go on with data that vary more, and studies have few initial temperatures
+LEAST_RANGES = (100.0, 0.5, 600.0)
 WIDTH_PER_CHANNEL = 4  # of the embedding, fixed by UNet2DModel
 
 

@@ -78,11 +78,11 @@ class Training:
         settings, batch = self.settings, self.settings.batch
         self.trained = [weights for weights in self.unet.parameters() if weights.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, lr=settings.learning_rate,
-                                           weight_decay=settings.weight_decay)
+                                           weight_decay=settings.weight_decay, fused=True)
         self.schedule = get_cosine_schedule_with_warmup(
             self.optimizer, settings.warmup // batch, math.ceil(settings.images / batch))
         self.average = EMAModel(self.unet.parameters(), decay=settings.ema, use_ema_warmup=True,
-                                power=2 / 3)
+                                power=2 / 3, foreach=True)
         network = torch.compile(self.unet) if settings.compile else self.unet
         self.network = DistributedDataParallel(network) if self.ranks.size > 1 else network
 

@@ -32,18 +32,18 @@ def test_info_counts_parameters_and_what_is_trained(tmp_path):
 
 
 def test_info_tells_how_alike_conditions_look(tmp_path):
-    """To the paper's network 5 W apart is another world, ours follows exp(-2 pi^2 x^2)."""
+    """To the paper's network 5 W apart is another world, ours follows exp(-pi^2 x^2/2)."""
     execute(["info", "--json", str(tmp_path / "info.json")])
     told = json.loads((tmp_path / "info.json").read_text())["condition_kernel"]
     assert told["paper"]["5 W"] == pytest.approx(-0.0911, abs=1e-4)
     assert max(map(abs, told["paper"].values())) < 0.2 and "50 K" not in told["paper"]
-    for text, share in (("5 W", 0.05), ("20 W", 0.2), ("0.05 m/s", 0.1), ("50 K", 1 / 6)):
-        expected = np.exp(-2 * (np.pi * share) ** 2)
+    for text, share in (("5 W", 0.05), ("20 W", 0.2), ("0.05 m/s", 0.1), ("50 K", 1 / 12)):
+        expected = np.exp(-((np.pi * share) ** 2) / 2)
         assert told["small"][text] == pytest.approx(expected, abs=0.02), text
 
 
 def test_embedding_of_the_paper():
-    """Two conditions 5 W apart look unlike each other: -0.09, where ours gives 0.95."""
+    """Two conditions 5 W apart look unlike each other: -0.09, where ours gives 0.99."""
     paper = embedding_for(NETWORKS["paper"], "cross", np.full((1, 3), np.nan))
     assert (paper.width, len(paper.frequencies)) == (128, 32)
     near = [np.array([power, 0.8, np.nan]) for power in (150, 155)]
