@@ -12,7 +12,7 @@ from gensim.evaluate.growth import turned
 from gensim.evaluate.histograms import counts, errors
 from gensim.evaluate.measure import SPREAD
 
-FLOORS = 10  # random halves of the truth, averaged
+FLOORS = 10  # random halves of the truth, condition by condition, averaged
 
 
 class Choices(NamedTuple):
@@ -67,7 +67,9 @@ def pair(truth: Part, other: Part, choices: Choices) -> dict[str, Any]:
         "crops": {"truth": len(truth.which), "other": len(other.which)},
         "groups": {"truth": len(set(group[0])), "other": len(set(group[1]))},
     }
-    cuts = [cut for cut in (halves(group[0], chance) for _ in range(FLOORS)) if cut is not None]
+    stratum = distinct_conditions(truth.domain.conditions[truth.which])[1]
+    tries = (halves(group[0], stratum, chance) for _ in range(FLOORS))
+    cuts = [cut for cut in tries if cut is not None]
     floors = [tuple(Part(truth.domain, truth.which[half]) for half in cut) for cut in cuts]
     for name in SPREAD:
         table[name] = {

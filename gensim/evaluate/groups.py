@@ -64,10 +64,20 @@ def interval(
     return float(low), float(high)
 
 
-def halves(group: np.ndarray, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    """The crops of two random halves of the groups; None where there is one group only."""
-    distinct = chance.permutation(np.unique(group))
-    if len(distinct) < 2:
-        return None
-    first = np.isin(group, distinct[: len(distinct) // 2])
+def halves(
+    group: np.ndarray, stratum: np.ndarray, chance: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The crops of two random halves of the groups (n,), cut within each stratum (n,).
+
+    With conditions as strata both halves have the same ones: what differs is chance alone. A group
+    of several strata counts for its first crop's. None where a stratum has one group only.
+    """
+    distinct, at = np.unique(group, return_index=True)
+    chosen: list[np.ndarray] = []
+    for each in np.unique(stratum[at]):
+        mine = chance.permutation(distinct[stratum[at] == each])
+        if len(mine) < 2:
+            return None
+        chosen.append(mine[: len(mine) // 2])
+    first = np.isin(group, np.concatenate(chosen))
     return np.flatnonzero(first), np.flatnonzero(~first)

@@ -29,9 +29,9 @@ NOTES = """## How to read this
 
 Intervals are 95 % bootstrap intervals over independent groups: runs, sampled images, or blocks of
 one map; with two groups they are no more than the range of the two. The floor is the distance
-between random halves of the groups of the truth, which have half as many crops. MAE and MAPE
-compare the histogram counts of random pairs of crops; MAPE leaves out bins that are empty in the
-true crop."""
+between random halves of the truth, which have half as many crops, each half with half of the groups
+of every condition. MAE and MAPE compare the histogram counts of random pairs of crops; MAPE leaves
+out bins that are empty in the true crop."""
 
 
 def condition_name(condition: dict[str, float | None]) -> str:
@@ -91,7 +91,7 @@ def features(row: dict[str, Any]) -> str:
              f"{row['images'][0]} true and {row['images'][1]} other images; kernel distance (KID) "
              f"{number(row['kernel'])}."]
     if "frechet" in row:
-        floor = f"; floor {number(row['floor'])}" if "floor" in row else ""
+        floor = "" if row.get("floor") is None else f"; floor {number(row['floor'])}"
         lines.append(f"Frechet distance in {row['dimensions']} dimensions with "
                      f"{percent(row['variance_kept'])} of the variance, fitted on "
                      f"{row['fitted_on']}: {number(row['frechet'])}{floor}.")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensim.data.sets import check_alike
+from gensim.data.sheet import distinct_conditions
 from gensim.evaluate import channel, copies, frechet, report
 from gensim.evaluate.compare import Choices, compared
 from gensim.evaluate.domain import Domain
@@ -15,7 +16,7 @@ from partsim.errors import UserError
 from partsim.wholefile import replace_json, replace_text
 
 NO_FEATURES = "none"
-FLOORS = 5  # random halves of the truth whose Frechet distance is averaged
+FLOORS = 5  # random halves of the truth, condition by condition, for the mean Frechet distance
 FLOOR_SEED = 0
 
 
@@ -93,10 +94,12 @@ def apart(
         return table | {"refused": "the truth is one specimen"}
     a, b = projection(a), projection(b)
     chance = np.random.default_rng(FLOOR_SEED)
-    cuts = [halves(group, chance) for _ in range(FLOORS)]
+    stratum = distinct_conditions(truth.conditions)[1]
+    cuts = [halves(group, stratum, chance) for _ in range(FLOORS)]
     try:
         table["frechet"] = frechet.frechet(a, b)
-        table["floor"] = float(np.mean([frechet.frechet(a[one], a[two]) for one, two in cuts]))
+        floors = [frechet.frechet(a[cut[0]], a[cut[1]]) for cut in cuts if cut is not None]
+        table["floor"] = float(np.mean(floors)) if floors else None
     except UserError as problem:
         table["refused"] = str(problem)
     return table

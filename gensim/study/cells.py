@@ -6,6 +6,7 @@ from typing import NamedTuple
 from gensim.study.plan import StudyPlan
 
 ALL = 0  # cases of the experiment: every one that teaches
+AS_PLANNED = 0
 
 
 class Cell(NamedTuple):
@@ -13,6 +14,7 @@ class Cell(NamedTuple):
 
     truth  weight of the true noise; distillation alone uses it
     cases  how many cases of the experiment teach, ALL for every one
+    images seen in training, AS_PLANNED for those of the plan
     """
 
     method: str
@@ -20,6 +22,7 @@ class Cell(NamedTuple):
     seed: int
     truth: float
     cases: int = ALL
+    images: int = AS_PLANNED
 
     @property
     def name(self) -> str:
@@ -27,6 +30,7 @@ class Cell(NamedTuple):
         parts = [self.method, f"rate{self.rate:g}", f"seed{self.seed}"]
         parts += [f"truth{self.truth:g}"] * (self.method == "distill")
         parts += [f"cases{self.cases}"] * (self.cases != ALL)
+        parts += [f"images{self.images}"] * (self.images != AS_PLANNED)
         return "_".join(parts)
 
 
@@ -45,14 +49,16 @@ def best_rates(losses: Mapping[Cell, float]) -> dict[str, float]:
 
 
 def compared(plan: StudyPlan, rates: dict[str, float]) -> list[Cell]:
-    """All cells whose results are reported: every seed, then the sweeps, at the best rates."""
+    """All cells whose results are reported, at the best rates: every seed, then the rest."""
     main = [Cell(method, rates[method], seed, plan.truth[0])
             for method in plan.methods for seed in plan.seeds]
     sweep = [Cell("distill", rates["distill"], seed, truth)
              for truth in plan.truth[1:] for seed in plan.seeds if "distill" in rates]
     fewer = [Cell(method, rates[method], seed, plan.truth[0], cases)
              for cases in plan.cases for method in plan.methods for seed in plan.seeds]
-    return [*main, *sweep, *fewer]
+    long = [Cell(method, rates[method], plan.seeds[0], plan.truth[0], ALL, plan.long_baseline)
+            for method in plan.methods if method == "baseline" and plan.long_baseline]
+    return [*main, *long, *sweep, *fewer]
 
 
 def grouped(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -67,4 +73,5 @@ def label(cell: Cell) -> str:
     """A row of the report, whatever the seed: such as `finetune, 4 cases`."""
     text = cell.method
     text += f" {cell.truth:g}" * (cell.method == "distill")
+    text += f", {cell.images} images" * (cell.images != AS_PLANNED)
     return text + f", {cell.cases} cases" * (cell.cases != ALL)

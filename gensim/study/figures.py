@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from gensim.data.sheet import spread
 from gensim.evaluate.figures import save
+from gensim.study.tables import FRECHET, MEANS
 
 COLUMNS = 8  # crops of each row
-SCORES = ("score", "control")
-DEGREES = "inclination error"
 
 
 def draw_errors(held_out: dict[str, dict[str, list[float | None]]], path: Path) -> None:
@@ -20,16 +19,15 @@ def draw_errors(held_out: dict[str, dict[str, list[float | None]]], path: Path) 
     held_out  row -> quantity -> [mean, standard deviation], as tables.tabulated gives it
     """
     names = list(held_out)
-    known = {quantity for row in held_out.values() for quantity, (mean, _) in row.items()
-             if mean is not None and quantity not in SCORES and "MAPE" not in quantity}
-    shown = [quantity for quantity in held_out[names[-1]] if quantity in known]
+    shown = [quantity for quantity in (*MEANS, FRECHET)
+             if any(row[quantity][0] is not None for row in held_out.values())]
     figure = Figure(figsize=(2.2 * len(shown) + 1, 0.35 * len(names) + 1.2), layout="constrained")
     places = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for place, quantity in zip(places, shown):
         pairs = [held_out[name].get(quantity, [None, None]) for name in names]
         mean, deviation = np.array(pairs, dtype=float).T
         place.barh(names, mean, xerr=deviation, color="#20639b", error_kw={"lw": 0.8})
-        unit = " / degrees" if quantity == DEGREES else " / %" * quantity.endswith("error")
+        unit = " / degrees" if "inclination" in quantity else " / %" * (quantity in MEANS)
         place.set_xlabel(quantity + unit)
     figure.axes[0].invert_yaxis()
     save(figure, path)

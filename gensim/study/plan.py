@@ -14,6 +14,8 @@ Method = Literal["baseline", "finetune", "distill"]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Rate = Annotated[float, Field(gt=0)]
+# entries that a study in progress may take more values for, the first of each staying first
+GROWING = ("learning_rates", "methods", "seeds", "truth", "cases")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,11 +40,22 @@ class StudyPlan(Section):
                                      "in distillation; the first one is compared with the others")
     cases: tuple[Positive, ...] = Field((), description="fewer cases of the experiment that teach, "
                                         "each number for all methods")
+    long_baseline: Annotated[int, Field(ge=0)] = Field(0, description="images seen by one more "
+                                                       "baseline, of the first seed; 0: none")
     samples: Positive = Field(52, description="images of each condition")
     sampler: Literal["ddim", "dpm", "paper"] = "ddim"
     features: Literal["efficientnet-lite0", "inception", "none"] = "efficientnet-lite0"
     dimensions: Positive = Field(16, description="of the projected features")
     settings: dict[str, Any] = Field({}, description="other settings of all trainings")
+
+
+def continues(plan: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether the results of a plan `before`, as JSON has it, belong to `plan`: all entries agree
+    but those of GROWING, which may have got more values, and a baseline that was added."""
+    added = not before.get("long_baseline")
+    same = {*plan, *before} - {*GROWING, *(["long_baseline"] if added else [])}
+    return all(plan.get(name) == before.get(name) for name in same) and all(
+        plan[name][: len(before[name])] == before[name] for name in GROWING)
 
 
 def load(path: Path) -> StudyPlan:

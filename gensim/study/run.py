@@ -14,15 +14,15 @@ from gensim.data.sets import CropSet
 from gensim.data.sheet import condition_text
 from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
-from gensim.evaluate.run import NO_FEATURES, apart
+from gensim.evaluate.run import NO_FEATURES, apart, copied
 from gensim.model.folder import load as load_model
 from gensim.model.folder import load_card
 from gensim.ranks import Ranks, joined
 from gensim.sample.draw import Order, drawn, write_samples
-from gensim.study import cells, figures, tables
+from gensim.study import cells, figures, reference, tables
 from gensim.study.cells import ALL, Cell
 from gensim.study.judge import Truth, judged
-from gensim.study.plan import StudyPlan, load
+from gensim.study.plan import StudyPlan, continues, load
 from gensim.train.loop import STATE
 from gensim.train.plan import Plan, Settings
 from gensim.train.run import trained
@@ -32,7 +32,7 @@ from partsim.wholefile import replace_json, replace_text
 
 PRETRAINED = "pretrained"
 NEVER = 1_000_000  # validations: early stopping would give the methods unequal steps
-WITHOUT_TRAINING = ("simulation", "nearest condition")
+PAIRS = 2000  # of crops whose histograms are compared
 
 
 def fulfil(path: Path, folder: Path) -> None:
@@ -69,8 +69,15 @@ class Study:
 
     @cached_property
     def simulation(self) -> Domain:
-        """The simulation, all its crops."""
-        return Domain.of(self.files["simulation"])
+        """The simulation, those of its crops that have a condition of the experiment."""
+        domain, wanted = Domain.of(self.files["simulation"]), self.truth.conditions
+        return domain.some(np.flatnonzero(
+            (domain.conditions[:, None] == wanted).all(axis=2).any(axis=1)))
+
+    @cached_property
+    def teaches(self) -> np.ndarray:
+        """(k,) which crops of the truth some training sees."""
+        return CropSet(self.files["experiment"], self.validating).columns["split"] == "train"
 
     @cached_property
     def validating(self) -> list[tuple[int, int | None]]:
@@ -114,7 +121,7 @@ class Study:
         if not (self.folder / "plan.json").exists():
             return
         before = self.stored("plan")
-        if before.get("plan") != self.asked["plan"]:
+        if not continues(self.asked["plan"], before["plan"]):
             raise UserError(f"{self.folder} has the results of another study, or of this one as it "
                             "was before: choose another --output")
         files = self.asked["files"]
@@ -136,8 +143,8 @@ class Study:
 
     def conduct(self) -> None:
         """All cells, then the report."""
-        self.once("plan", lambda: self.asked)
-        self.reference()
+        self.ranks.on_first(lambda: replace_json(self.folder / "plan.json", self.asked))
+        self.once("without_training", self.untrained)
         self.pretrain()
         losses = {cell: self.loss(cell) for cell in cells.searched(self.plan)}
         chosen = cells.compared(self.plan, cells.best_rates(losses))
@@ -154,7 +161,11 @@ class Study:
 
     def shown(self, main: list[Cell]) -> dict[str, dict[str, np.ndarray]]:
         """Held-out condition -> the truth and each maker -> images, as they are read."""
-        truth, makers = self.truth, dict(zip(WITHOUT_TRAINING, (self.simulated(), self.nearest())))
+        truth = self.truth
+        makers = {
+            reference.SIMULATION: (self.simulation, reference.simulated(truth, self.simulation)),
+            reference.NEAREST: (truth.domain, reference.nearest(truth, self.teaches)),
+        }
         makers |= {cells.label(cell): self.sampled(cell) for cell in main
                    if self.samples_of(cell).exists()}
         found = {}
@@ -180,12 +191,20 @@ class Study:
         self.ranks.on_first(write)
         return self.stored(name)
 
-    def reference(self) -> None:
-        """The rows that need no training."""
-        self.once("without_training", lambda: {
-            name: self.judgement(*made)
-            for name, made in zip(WITHOUT_TRAINING, (self.simulated(), self.nearest()))
-        })
+    def untrained(self) -> dict[str, Any]:
+        """The rows that need no training, see `reference`."""
+        truth, found = self.truth, {}
+        made = reference.simulated(truth, self.simulation)
+        found[reference.SIMULATION] = self.judgement(self.simulation, made)
+        # the nearest condition is one that taught, and so never nearer to another: no score
+        none = dict.fromkeys(("score", "score_less_bias", "control"))
+        made = reference.nearest(truth, self.teaches)
+        found[reference.NEAREST] = self.judgement(truth.domain, made) | none
+        runs = reference.another_run(truth)
+        if runs is not None:
+            rest, made = runs
+            found[reference.ANOTHER_RUN] = self.judgement(truth.domain, made, truth=rest)
+        return found
 
     @property
     def taught(self) -> Path:
@@ -235,15 +254,15 @@ class Study:
         """The result of a cell, trained and sampled if it is not there yet; collective."""
         if not self.ranks.gathered((self.folder / f"{cell.name}.json").exists())[0]:
             loss = self.train(self.plan_of(cell), self.folder / cell.name)
-            images, order = self.sample(cell)
-            return self.once(cell.name, lambda: self.result(cell, loss, images, order))
+            self.sample(cell)
+            return self.once(cell.name, lambda: self.result(cell, loss))
         return self.stored(cell.name)
 
     def plan_of(self, cell: Cell) -> Plan:
         """The training of a cell."""
         own = {"learning_rate": cell.rate, "seed": cell.seed, "truth": cell.truth,
                "validation": self.plan.validation}
-        settings = self.settings(self.plan.images, own)
+        settings = self.settings(cell.images or self.plan.images, own)
         rest = [path for path in self.files["experiment"] if path not in self.teaching]
         teaching = self.teaching if cell.cases == ALL else self.teaching[: cell.cases]
         files = tuple([*teaching, *rest])
@@ -251,20 +270,22 @@ class Study:
             return Plan(verb="pretrain", files=files, network=self.plan.network, settings=settings)
         return Plan(verb=cell.method, files=files, base=self.taught, settings=settings)
 
-    def sample(self, cell: Cell) -> tuple[np.ndarray, Order]:
-        """Images of every condition of the experiment, also where the model must extrapolate."""
+    def sample(self, cell: Cell) -> None:
+        """Draws every condition of the experiment, also where the model must extrapolate, unless
+        that is done."""
+        path = self.samples_of(cell)
+        if self.ranks.gathered(path.exists())[0]:
+            return
         order = Order(self.truth.conditions, self.plan.samples, cell.seed, self.plan.sampler)
-        return drawn(load_model(self.folder / cell.name), order, self.ranks), order
+        model = load_model(self.folder / cell.name)
+        images = drawn(model, order, self.ranks)
+        self.ranks.on_first(lambda: write_samples(path, model, order, images))
 
-    def result(
-        self, cell: Cell, loss: float, images: np.ndarray, order: Order
-    ) -> dict[str, Any]:
+    def result(self, cell: Cell, loss: float) -> dict[str, Any]:
         """What a cell's JSON holds."""
-        write_samples(self.samples_of(cell), load_model(self.folder / cell.name), order, images)
         domain, made = self.sampled(cell)
         found = self.judgement(domain, made, self.taught_by(self.plan_of(cell).files))
-        return {**cell._asdict(), "validation_loss": loss,
-                "unreadable": float(domain.unreadable.mean()), **found}
+        return {**cell._asdict(), "validation_loss": loss, **found}
 
     def samples_of(self, cell: Cell) -> Path:
         """The crops file with a cell's samples; without it only the pictures are poorer."""
@@ -285,46 +306,31 @@ class Study:
                         for each in range(len(self.truth.conditions))}
 
     def judgement(
-        self, domain: Domain, made: dict[int, Part], taught: np.ndarray | None = None
+        self, domain: Domain, made: dict[int, Part], taught: np.ndarray | None = None,
+        truth: Truth | None = None,
     ) -> dict[str, Any]:
         """What was made for conditions beside the truth; the features on held-out ones alone.
 
         taught  (c,) which conditions the maker knew, None: all that are not held out
+        truth   if it is not all of the study's
         """
-        truth = self.truth
-        found = judged(truth, made, Choices(), ~truth.held_out if taught is None else taught)
+        truth = truth or self.truth
+        taught = ~truth.held_out if taught is None else taught
+        found = judged(truth, made, Choices(PAIRS), taught)
+        every = np.concatenate([part.which for part in made.values()])
+        found["unreadable"] = float(domain.unreadable[every].mean())
+        found["removed"] = float(domain.measured.removed[every].mean())
         held = [number for number in made if truth.held_out[number]]
-        if self.plan.features != NO_FEATURES and held:
-            mine = np.concatenate([truth.part(number).which for number in held])
-            theirs = np.concatenate([made[number].which for number in held])
-            known = truth.domain.crops.columns["split"][truth.domain.which] == "train"
-            found["features"] = apart(
-                truth.domain.some(mine), domain.some(theirs),
-                truth.domain.some(np.flatnonzero(known)), self.plan.features, self.plan.dimensions)
+        if not held:
+            return found
+        ours = truth.domain.some(np.concatenate([truth.part(number).which for number in held]))
+        theirs = domain.some(np.concatenate([made[number].which for number in held]))
+        known = self.truth.domain.some(np.flatnonzero(self.teaches))
+        found["copies"] = copied(ours, theirs, known)
+        if self.plan.features != NO_FEATURES:
+            found["features"] = apart(ours, theirs, known, self.plan.features,
+                                      self.plan.dimensions)
         return found
-
-    def simulated(self) -> tuple[Domain, dict[int, Part]]:
-        """The simulation's crops of the same conditions."""
-        domain = self.simulation
-        made = {}
-        for number, condition in enumerate(self.truth.conditions):
-            same = np.flatnonzero((domain.conditions == condition).all(axis=1))
-            if len(same):
-                made[number] = Part(domain, same)
-        return domain, made
-
-    def nearest(self) -> tuple[Domain, dict[int, Part]]:
-        """The experiment's crops of the nearest other condition that teaches."""
-        truth = self.truth
-        spread = np.nanstd(truth.conditions, axis=0)
-        scaled = np.nan_to_num(truth.conditions) / np.where(spread > 0, spread, 1)
-        taught = np.flatnonzero(~truth.held_out)
-        made = {}
-        for number in range(len(truth.conditions)):
-            others = taught[taught != number]
-            gap = np.linalg.norm(scaled[others] - scaled[number], axis=1)
-            made[number] = truth.part(int(others[np.argmin(gap)]))
-        return truth.domain, made
 
 
 def validates(path: Path) -> bool:

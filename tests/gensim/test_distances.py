@@ -121,10 +121,19 @@ def test_interval_knows_that_members_of_a_group_are_alike(chance):
 
 def test_halves_keep_groups_together(chance):
     group = np.repeat([3, 5, 8, 9], 4)
-    one, two = halves(group, chance)
+    one, two = halves(group, np.zeros(16), chance)
     assert sorted([*one, *two]) == list(range(16)) and len(one) == len(two)
     assert not set(group[one]) & set(group[two])
-    assert halves(np.ones(4), chance) is None
+    assert halves(np.ones(4), np.zeros(4), chance) is None
+
+
+def test_halves_have_the_same_conditions(chance):
+    """Otherwise a third of the cuts of two conditions of two runs would part the conditions."""
+    group, condition = np.repeat([3, 5, 8, 9], 4), np.repeat([0, 1], 8)
+    for _ in range(20):
+        for half in halves(group, condition, chance):
+            assert np.bincount(condition[half]).tolist() == [4, 4]
+    assert halves(group, np.repeat([0, 1], [4, 12]), chance) is None
 
 
 def test_copies_are_found_whatever_their_colours(chance):

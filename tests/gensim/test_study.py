@@ -9,9 +9,10 @@ from gensim.evaluate.compare import Choices
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import turned
 from gensim.study.cells import Cell, best_rates, compared, grouped, searched
-from gensim.study.judge import Truth, judged, share_nearest
-from gensim.study.plan import StudyPlan, load
-from gensim.study.tables import tabulated
+from gensim.study.judge import Truth, judged, known, less_bias, share_nearest
+from gensim.study.plan import StudyPlan, continues, load
+from gensim.study.reference import another_run, nearest
+from gensim.study.tables import FRECHET, RATIOS, beside_baseline, quantities, tabulated
 from partsim.errors import Interrupted, UserError
 from tests.crops_files import crops_data, voronoi, write_small
 
@@ -34,6 +35,32 @@ def test_every_cell_is_there_once():
     assert list(groups) == ["baseline", "finetune", "distill 0.8", "distill 0.5",
                             "baseline, 1 cases", "finetune, 1 cases", "distill 0.8, 1 cases"]
     assert all([cell.seed for cell in group] == [0, 1] for group in groups.values())
+
+
+def test_a_longer_baseline_is_one_more_cell():
+    rates = dict.fromkeys(("baseline", "finetune", "distill"), 1e-3)
+    plain, longer = (compared(StudyPlan(**PLAN, long_baseline=images), rates)
+                     for images in (0, 640))
+    (more,) = set(longer) - set(plain)
+    assert (more.method, more.seed, more.images) == ("baseline", 0, 640)
+    assert grouped(longer)["baseline, 640 images"] == [more]
+    assert more.name == "baseline_rate0.001_seed0_images640"
+
+
+@pytest.mark.parametrize("change, same", [
+    ({}, True),
+    ({"seeds": [0, 1, 2], "truth": [0.8, 0.5, 0.2], "long_baseline": 640}, True),
+    ({"seeds": [1, 0]}, False),
+    ({"seeds": [0]}, False),
+    ({"images": 128}, False),
+    ({"settings": {"batch": 8}}, False),
+])
+def test_a_study_may_grow(change, same):
+    before, plan = (json.loads(StudyPlan(**each).model_dump_json())
+                    for each in (PLAN, PLAN | change))
+    assert continues(plan, before) == same
+    if change.get("long_baseline"):
+        assert not continues(before, plan)
 
 
 def test_score_counts_conditions_nearest_to_their_own_truth():
@@ -67,7 +94,7 @@ def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
     assert truth.held_out.tolist() == [False, False, True]
     taught = ~truth.held_out
     found = judged(truth, {number: truth.part(number) for number in range(3)}, Choices(), taught)
-    assert found["score"] == 1 and found["control"] == 0
+    assert found["score"] == found["score_less_bias"] == 1 and found["control"] == 0
     for row in found["conditions"]:
         assert row["inclination"]["difference"] == 0
         assert all(entry["relative"] == 0 and entry["wasserstein"] == 0
@@ -79,10 +106,61 @@ def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
     assert width["relative"] > 0.5
 
 
+def test_a_maker_with_a_bias_follows_conditions_all_the_same(tmp_path):
+    """Grains too wide by more than conditions differ, everywhere, and turned by 10 degrees."""
+    truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
+    true, spread = known(truth)
+    prints = dict(enumerate(true + [2 * spread[0], 0, 10]))
+    assert share_nearest(true, spread, prints, truth.held_out) == 0
+    fair = less_bias(truth, prints, ~truth.held_out)
+    np.testing.assert_allclose([*fair.values()], true, rtol=1e-12)
+    only = less_bias(truth, prints, np.array([True, False, False]))
+    np.testing.assert_allclose(only[2], true[2], rtol=1e-12)
+
+
+def test_rows_that_need_no_training(tmp_path):
+    """Another run has other metal and all conditions; the nearest condition is one that teaches,
+    shown by the crops that do."""
+    truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
+    run = truth.domain.crops.columns["run"]
+    rest, made = another_run(truth)
+    np.testing.assert_array_equal(rest.conditions, truth.conditions)
+    for number in range(3):
+        mine, other = truth.domain.which[made[number].which], rest.domain.which[
+            rest.part(number).which]
+        assert set(run[mine]) == {1} and set(run[other]) == {0}
+        assert len(mine) + len(other) == (truth.number == number).sum()
+    assert another_run(rest) is None
+    teaches = (truth.number == 1) & (run == 0)
+    found = nearest(truth, teaches)
+    assert set(found) == {0, 2}
+    np.testing.assert_array_equal(found[2].which, np.flatnonzero(teaches))
+    np.testing.assert_array_equal(nearest(truth, truth.number < 2)[1].which,
+                                  np.flatnonzero(truth.number == 0))
+
+
+def test_methods_are_set_beside_the_baseline_seed_by_seed(tmp_path):
+    truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
+
+    def cell(number, distance):
+        found = judged(truth, {2: truth.part(number)}, Choices(), ~truth.held_out)
+        return found | {"unreadable": 0.0, "removed": 0.0, "features": {"frechet": distance}}
+
+    base, mine = [cell(0, 2.0), cell(1, 4.0)], [cell(1, 1.0), cell(1, 1.0)]
+    table = beside_baseline({"baseline": base, "finetune": mine, "finetune, 1 cases": mine,
+                             "baseline, 64 images": base[:1]})
+    assert list(table) == ["finetune"] and set(table["finetune"]) == set(RATIOS)
+    np.testing.assert_allclose(table["finetune"][FRECHET], [0.375, np.std([0.5, 0.25], ddof=1)])
+    width = [quantities(each, True)["width distance"] for each in (base[0], mine[0])]
+    np.testing.assert_allclose(table["finetune"]["width distance"][0],
+                               (width[1] / width[0] + 1) / 2)
+
+
 def test_tables_are_means_over_conditions_and_seeds(tmp_path):
     truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
-    one = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out)
-    two = judged(truth, {2: truth.part(1)}, Choices(), ~truth.held_out)
+    pixels = {"unreadable": 0.0, "removed": 0.5}
+    one = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out) | pixels
+    two = judged(truth, {2: truth.part(1)}, Choices(), ~truth.held_out) | pixels
     table = tabulated({"row": [one, two]}, True)["row"]
     errors = [100 * abs(each["conditions"][0]["measures"]["width"]["relative"])
               for each in (one, two)]
@@ -151,6 +229,9 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     run.fulfil(small, whole)
     tree = json.loads((whole / "study.json").read_text())
     assert list(tree["held_out"])[:2] == ["simulation", "nearest condition"]
+    assert tree["held_out"]["nearest condition"]["score"] == [None, None]
+    assert set(tree["beside_baseline"]) == {"finetune", "distill 0.8", "finetune, 1 cases",
+                                            "distill 0.8, 1 cases"}
     assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
     report = (whole / "report.md").read_text()
     assert "| finetune | " in report
