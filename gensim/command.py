@@ -305,24 +305,34 @@ def study(
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Of partsim, with [arrivals].")],
     model: Annotated[Path, typer.Option(metavar="MODEL", help="Folder of a model.")],
-    at: Annotated[list[str], typer.Option(metavar="X,Y,Z", help='"1 mm,1 mm,0.5 mm"; repeat.')],
     power: Annotated[str, typer.Option(metavar="X", help="Nominal; a job has the absorbed one.")],
     output: Output,
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="X,Y,Z", help='"1 mm,1 mm,0.5 mm"; repeat.')
+    ] = None,
+    section: Annotated[
+        str | None, typer.Option(metavar="X", help="Of a plane that images cover: lines along x.")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="Images of each place.")] = 3,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     sampler: Annotated[str, typer.Option(help="ddim, dpm, or paper.")] = "ddim",
 ) -> None:
-    """Draw the grains at places of a part that was simulated: samples.h5, part.png, VTKHDF."""
+    """Draw the grains at places of a part that was simulated, or in a plane across the scan's
+    lines: samples.h5, part.png and, for ParaView, place_N.vtkhdf."""
     predicting = learning("predict.run")
     from gensim.sample.ask import point, read
     from gensim.sample.draw import Order
-    from partsim.units import Power
+    from partsim.units import Length, Power
 
-    points = [point(text) for text in at]
-    nominal = read("--power", power, Power)
+    if (section is None) == (not at):
+        raise UserError('one of --at "1 mm,1 mm,0.5 mm" and --section "1 mm" is needed')
+    plane = read("--section", section, Length) if section else None
+    asked = predicting.Asked([point(text) for text in at or []], plane,
+                             read("--power", power, Power))
+    # places have the same noise, so that they differ by their conditions; tiles must not look alike
+    order = Order(np.empty((0, 3)), count if at else 1, seed, sampler, alike=bool(at))
     make_writable(output)
-    predicting.predict(run, model, points, nominal,
-                       Order(np.empty((0, 3)), count, seed, sampler), output)
+    predicting.predict(run, model, asked, order, output)
 
 
 def begin(

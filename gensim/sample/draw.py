@@ -24,6 +24,8 @@ class Order:
 
     steps  evaluations of the network, None: as many as the sampler takes by itself
     batch  images at a time on a rank
+    alike  whether image k of every condition begins with the same noise, so that what differs
+           between conditions is what they do
     """
 
     conditions: np.ndarray
@@ -32,6 +34,7 @@ class Order:
     sampler: str = "ddim"
     steps: int | None = None
     batch: int = 16
+    alike: bool = False
 
     def check(self, model: Model) -> None:
         """UserError where the model cannot do it."""
@@ -52,8 +55,8 @@ class Order:
 def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
     """(k count, size, size, channels) uint8 on every rank.
 
-    The noise of an image is a function of (seed, number of the image): batches and ranks change an
-    image by rounding only.
+    The noise of an image is a function of (seed, number of the image; within its condition if
+    `alike`): batches and ranks change an image by rounding only.
     """
     cast(model.unet, ranks.device).eval()
     mine, parts = ranks.share(len(order.rows)), []
@@ -67,7 +70,8 @@ def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
 def some(model: Model, order: Order, numbers: Sequence[int], device: torch.device) -> np.ndarray:
     """The images with these numbers as one batch."""
     sampler = SAMPLERS[order.sampler]
-    noise = torch.from_numpy(np.stack([noise_of(model, order.seed, i) for i in numbers]))
+    numbers_of_noise = [i % order.count if order.alike else i for i in numbers]
+    noise = torch.from_numpy(np.stack([noise_of(model, order.seed, i) for i in numbers_of_noise]))
     conditions = order.rows[numbers.start : numbers.stop]
     return model.images(denoised(model, noise.to(device), conditions, sampler,
                                  order.steps or sampler.steps))
@@ -79,8 +83,13 @@ def noise_of(model: Model, seed: int, number: int) -> np.ndarray:
     return chance.standard_normal(model.shape, np.float32)
 
 
-def write_samples(path: Path, model: Model, order: Order, images: np.ndarray) -> np.ndarray:
-    """Writes a crops file, a case for each condition; the images in colours (k count, h, h, 3)."""
+def write_samples(
+    path: Path, model: Model, order: Order, images: np.ndarray, absorbed: np.ndarray | None = None
+) -> np.ndarray:
+    """Writes a crops file, a case for each condition; the images in colours (k count, h, h, 3).
+
+    absorbed  (k,) W of each condition, if it is known
+    """
     count, rows, found = len(images), order.rows, seen(images)
     unknown, card = np.full(count, np.nan), model.card
     data = {
@@ -88,7 +97,7 @@ def write_samples(path: Path, model: Model, order: Order, images: np.ndarray) ->
         "power": rows[:, 0],
         "speed": rows[:, 1],
         "initial_temperature": rows[:, 2],
-        "absorbed_power": unknown,
+        "absorbed_power": unknown if absorbed is None else np.repeat(absorbed, order.count),
         "position": unknown,
         "case": np.repeat(np.arange(len(order.conditions)), order.count),
         "run": np.full(count, order.seed),

@@ -1,7 +1,7 @@
 """How warm the part is where the beam is about to come: what a melt track there begins with.
 
-On a grid over the part and in each layer, the temperature of the solid under the fresh powder at
-the end of the last step before the beam is near.
+On a grid over the part and in each layer, the temperature of the solid one finest cell under the
+fresh powder at the end of the last step before the beam is near.
 """
 
 from pathlib import Path

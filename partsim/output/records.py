@@ -180,7 +180,8 @@ class Records:
         flat = grid(np.array(job.part.size), job.arrivals.spacing)
         inside = build.part.inside(np.c_[flat, np.full(len(flat), (layer - 0.5) * thickness)])
         flat = flat[inside]
-        points = np.c_[flat, np.full(len(flat), (layer - 1) * thickness)]
+        # the nodes that the powder touches are half powder: their temperature is no metal's
+        points = np.c_[flat, np.full(len(flat), (layer - 1) * thickness - job.mesh.cell)]
         return Places(layer, points, arrivals(build.stretch.paths, flat, job.arrivals.reach))
 
     def await_beam(self) -> None:

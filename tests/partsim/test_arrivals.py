@@ -17,7 +17,9 @@ from tests.build_job import EXPLICIT, build_job, resume_build, run_build
 REACH = 0.1e-3
 SHORT = {**EXPLICIT, "layers.stop": 3, "output.mid_scan": [], "output.checkpoint_layers": 1,
          "arrivals.spacing": "0.2 mm", "arrivals.reach": "0.1 mm", "time.ratio": 1}
-PROBE = (("under", ["0.5 mm", "0.5 mm", "0.05 mm"]),)  # a place of the grid, under layer 2
+# the places of the grid, a cell deeper than the nodes that layer 2 touches
+PROBE = tuple((f"{x} {y}", [f"0.{x} mm", f"0.{y} mm", "0 mm"])
+              for x in (1, 3, 5, 7) for y in (1, 3, 5, 7))
 
 
 def zigzag(chance):
@@ -77,9 +79,9 @@ def test_reading_is_the_last_before_the_beam_is_near(recorded):
     late = found["arrives"] - found["time"]
     assert (late > -1e-12).all() and (late[found["time"] > 0] <= base * (1 + 1e-9)).all()
     columns, rows = read_table(recorded.records.folder / "probes.csv")
-    seen = rows[:, columns.index("under.temperature")]
+    seen = rows[:, columns.index("5 5.temperature")]
     here = (found["layer"] == 2) & np.isclose(found["x"], 0.5e-3) & np.isclose(found["y"], 0.5e-3)
-    assert here.sum() == 1 and found["z"][here] == pytest.approx(0.05e-3)
+    assert here.sum() == 1 and found["z"][here] == pytest.approx(0, abs=1e-12)
     at = np.argmin(np.abs(rows[:, 0] - found["time"][here]))
     assert rows[at, 0] == found["time"][here]
     assert found["temperature"][here] == pytest.approx(seen[at], rel=1e-12)
@@ -87,6 +89,20 @@ def test_reading_is_the_last_before_the_beam_is_near(recorded):
     assert soon.max() > seen[at] + 300
     assert (found["power"] == 180).all()
     np.testing.assert_allclose(found["speed"], 0.96, rtol=1e-6)
+
+
+def test_fresh_powder_does_not_cool_what_is_read(recorded):
+    """Where a layer begins is read when its powder lies there; the metal is as it was before."""
+    found = rows_of(recorded.records.folder)
+    second = found["layer"] == 2
+    first = second & (found["time"] == found["time"][second].min())
+    assert first.any()
+    columns, rows = read_table(recorded.records.folder / "probes.csv")
+    at = np.flatnonzero(rows[:, 0] <= found["time"][first][0])[-1]
+    for x, y, kelvin in zip(*(found[name][first] for name in ("x", "y", "temperature"))):
+        name = f"{round(1e4 * x)} {round(1e4 * y)}.temperature"
+        assert kelvin == pytest.approx(rows[at, columns.index(name)], rel=1e-12)
+        assert kelvin > 760  # half of the excess over the powder's 750 K would be gone
 
 
 def test_rows_are_the_same_on_any_ranks_and_when_resumed(comm, recorded, shared_tmp):
