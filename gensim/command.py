@@ -6,7 +6,7 @@ What needs torch is imported by the verb that needs it: `inspect` works without 
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import typer
@@ -270,10 +270,10 @@ def evaluate(
     """Compare the grains of two domains: report.md, report.json and pictures in DIR."""
     from gensim.data.crops import SPLITS, files_in
     from gensim.evaluate.compare import Choices
-    from gensim.evaluate.run import NO_FEATURES, Order, fulfil
+    from gensim.evaluate.run import NO_FEATURES, Features, Order, fulfil
 
     require(split in (None, *SPLITS), "--split", f"{split}", ", ".join(SPLITS))
-    known = ("efficientnet-lite0", "inception", NO_FEATURES)
+    known = get_args(Features)
     require(features in known, "--features", features, ", ".join(known))
     if features != NO_FEATURES:
         learning("evaluate.features")

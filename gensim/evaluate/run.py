@@ -1,7 +1,7 @@
 """The verb `gensim evaluate`: two domains compared, as JSON, Markdown and pictures."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gensim.evaluate.groups import halves, specimens
 from partsim.errors import UserError
 from partsim.wholefile import replace_json, replace_text
 
+Features = Literal["efficientnet-lite0", "inception", "none"]
 NO_FEATURES = "none"
 FLOORS = 5  # random halves of the truth, condition by condition, for the mean Frechet distance
 FLOOR_SEED = 0
@@ -25,7 +26,7 @@ class Order(NamedTuple):
 
     truth, other, train  crops files; train: of which some taught a model, none: no search for
                          copies, and the projection of the features is fitted on the truth
-    features             of features.NETWORKS, or "none"
+    features             one of Features
     dimensions           that the features are projected on before a Frechet distance
     split                of the truth that counts, None: all of it
     """
@@ -33,7 +34,7 @@ class Order(NamedTuple):
     truth: list[Path]
     other: list[Path]
     train: list[Path]
-    features: str
+    features: Features
     dimensions: int
     choices: Choices
     split: str | None = None

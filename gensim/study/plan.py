@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from gensim.evaluate.run import Features
 from gensim.train.plan import Settings
 from partsim.errors import UserError
 from partsim.schema import Section, parse_toml, read_text, require, validate
@@ -44,7 +45,7 @@ class StudyPlan(Section):
                                                        "baseline, of the first seed; 0: none")
     samples: Positive = Field(52, description="images of each condition")
     sampler: Literal["ddim", "dpm", "paper"] = "ddim"
-    features: Literal["efficientnet-lite0", "inception", "none"] = "efficientnet-lite0"
+    features: Features = "efficientnet-lite0"
     dimensions: Positive = Field(16, description="of the projected features")
     settings: dict[str, Any] = Field({}, description="other settings of all trainings")
 
