@@ -32,11 +32,11 @@ help: ## these lines
 
 setup: .venv/compiled ## everything that partsim needs, once: system packages, .venv, petsc4py, kernels
 
-run: .venv/compiled ## print the small cube on all cores and draw it, jobs/cube_small.toml
+run: .venv/compiled ## build the small cube on all cores and draw it, jobs/cube_small.toml
 	$(MPIRUN) -n $(RANKS) $(BIN)/partsim run jobs/cube_small.toml
 	$(BIN)/partsim render jobs/cube_small.out
 
-test: .venv/ready-dev .venv/sources ## every test on 1 and 3 ranks, those of shared meshes on 2 as well
+test: .venv/ready-dev .venv/sources ## all tests on 1 and 3 ranks, those of shared meshes also on 2
 	$(LIMIT) $(PYTEST) --numprocesses 2 --dist loadfile
 	$(LIMIT) $(MPIRUN) -n 2 $(PYTEST) -m pair
 	$(LIMIT) $(MPIRUN) -n 3 $(PYTEST)

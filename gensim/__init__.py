@@ -2,7 +2,9 @@
 
     crops files ─ data ─► train (a network of model) ─► model folder ─► sample ─► crops file
     two crops files ─ evaluate ─► report       a run of partsim, a model ─ predict ─► its grains
+    a measured map ─ maps ─► crops file
 
+    maps    EBSD maps as crops, and simulated crops as an EBSD scan would show them
     data    reads and writes crops files, splits them, augments, draws sheets; needs no torch
     model   the networks, the embedding of conditions, the folder in which a model is kept
     train   pre-training, fine-tuning and distillation on any number of ranks
@@ -17,5 +19,6 @@ one set of conditions, a *run* one specimen or simulation of it; x_0 is a scaled
 with noise, t = 0 ... 999 how much; the *hull* is the convex hull of the conditions trained with.
 
 Every random number is a function of (seed, image counter), see chance.py: nothing depends on the
-number of ranks or on the size of a batch. The simulation is met in crops files only.
+number of ranks or on the size of a batch. The simulation is met in
+files only: crops, and a job with its table of arrivals.
 """

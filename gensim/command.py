@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from partsim.errors import UserError
+from partsim.lines import as_lines
 from partsim.schema import require
 from partsim.writable import check_report, make_writable
 
@@ -178,7 +179,8 @@ def pretrain(
     settings: Sets = None,
     stop: Stop = None,
 ) -> None:
-    """Train a network from random weights; alone, under torchrun or under mpirun.
+    """Train a network from random weights, or go on from those of --base; alone, under torchrun or
+    under mpirun.
 
     With measured crops alone this is the paper's baseline. Exit status: 0 finished; 2 a mistake; 3
     stopped by --stop or a signal: go on with gensim resume.
@@ -254,7 +256,7 @@ def evaluate(
         Path | None, typer.Option(metavar="FILES", help="Crops trained with: are there copies?")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="S", help="Of the truth: held_out, what taught nobody.")
+        str | None, typer.Option(metavar="S", help="Only these crops of TRUTH: held_out.")
     ] = None,
     features: Annotated[
         str, typer.Option(metavar="NAME", help="efficientnet-lite0, inception or none.")
@@ -305,13 +307,13 @@ def study(
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Of partsim, with [arrivals].")],
     model: Annotated[Path, typer.Option(metavar="MODEL", help="Folder of a model.")],
-    power: Annotated[str, typer.Option(metavar="X", help="Nominal; a job has the absorbed one.")],
+    power: Annotated[str, typer.Option(metavar="X", help="Nominal power; a job: absorbed.")],
     output: Output,
     at: Annotated[
         list[str] | None, typer.Option(metavar="X,Y,Z", help='"1 mm,1 mm,0.5 mm"; repeat.')
     ] = None,
     section: Annotated[
-        str | None, typer.Option(metavar="X", help="Of a plane that images cover: lines along x.")
+        str | None, typer.Option(metavar="X", help="x of a cross section to fill; lines along x.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Images of each place.")] = 3,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -352,23 +354,9 @@ def begin(
 
 
 def report(tree: dict[str, Any], json_file: Path | None) -> None:
-    """Prints a nested table, one value a line, and writes it as JSON."""
+    """Prints a nested table and writes it as JSON."""
     from partsim.wholefile import replace_json
 
-    print("\n".join(lines_of(tree)))
+    print("\n".join(as_lines(tree)))
     if json_file is not None:
         replace_json(json_file, tree)
-
-
-def lines_of(tree: dict[str, Any], indent: str = "") -> list[str]:
-    """`name: value` for each entry, those of inner tables further right."""
-    lines = []
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}", *lines_of(value, indent + "  ")]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            inner = [", ".join(f"{key} {x}" for key, x in row.items()) for row in value]
-            lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in inner)]
-        else:
-            lines.append(f"{indent}{name}: {value}")
-    return lines

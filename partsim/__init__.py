@@ -1,4 +1,6 @@
-"""Heat and phase history of a metal part while laser powder-bed fusion builds it.
+"""Laser powder-bed fusion of a part, and of single tracks with the grains that grow in them.
+
+Heat and phase history of a part while it is built:
 
     jobs/*.toml ─ job ─► part ─► mesh ─► thermal ─► phase ─► output
                                   ▲                    │
@@ -11,9 +13,20 @@
     phase     the fractions of alpha, martensite and beta at every node
     output    series, probes, checkpoints and pictures of a run that does not know it is watched
     build     the loop over layers and steps; plan and estimate tell its cost and outcome beforehand
+    export    tables for other programs; files, info, lines: what a file or a run holds, as text
     validation  computed melt pools beside measured ones
 
-Imports go from the right of this drawing to its left only.
+One track after another, with their grains:
+
+    jobs/track_*.toml ─ trackjob ─► meltpool ─► grains ─► crops ─► crops.h5
+
+    trackjob  power, speed, alloy, melt pool; growjob: tracks, layers and the law of growth
+    meltpool  heat and flow of a moving pool
+    grains    growth and nucleation in the temperature of the pool, track by track
+    crops     sections as images with their conditions, for gensim
+    study     the same for many conditions and seeds
+
+Imports go from the right of these drawings to their left only.
 
 Words
     block         B x B x B cells of one size, the leaf of the octree and the unit of sharing

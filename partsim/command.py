@@ -156,7 +156,7 @@ def export(run_folder: RunFolder, what: What, output: Output = None) -> None:
 
 
 def export_of(what: str) -> Callable[[Path, Path], object]:
-    """What writes the points, or the layers at the end, of a run into a folder."""
+    """What writes one of the tables of a run into a folder."""
     from partsim.export.arrivals import export_arrivals
     from partsim.export.layers import export_layers
     from partsim.export.points import export_points

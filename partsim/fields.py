@@ -36,6 +36,4 @@ GROUPED_FIELDS = {
     "scan_sum": Field("node", "K s", "temperature over the time of the scan at hand", "none"),
 }
 
-NODE_FIELDS = [name for name, field in FIELDS.items() if field.place == "node"]
-CELL_FIELDS = [name for name, field in FIELDS.items() if field.place == "cell"]
 HISTORY_FIELDS = [name for name, field in FIELDS.items() if field.transfer == "interpolate"]

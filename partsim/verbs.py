@@ -74,7 +74,7 @@ def write_report(
     tree: dict[str, Any], json_file: Path | None, printed: dict[str, Any] | None = None
 ) -> None:
     """Prints a nested table, or the part of it that is given, and writes the whole as JSON."""
-    from partsim.info import as_lines
+    from partsim.lines import as_lines
     from partsim.wholefile import replace_json
 
     print("\n".join(as_lines(printed or tree)))

@@ -10,7 +10,7 @@ import typer
 from partsim import parallel
 from partsim.command import free_memory, read_and_check
 from partsim.errors import UserError
-from partsim.info import as_lines
+from partsim.lines import as_lines
 from partsim.job import Job
 from partsim.job import load as load_job
 from partsim.jobcheck import largest_ratio
@@ -128,9 +128,9 @@ def stepping(
 @app.command()
 def scaling(
     job: Annotated[Path, typer.Argument(metavar="JOB", help="Whose layers are scanned.")],
-    ranks: Annotated[list[int], typer.Option(min=1, help="To measure; may be given often.")] = [],
+    ranks: Annotated[list[int], typer.Option(min=1, help="To measure; repeat.")] = [],
     layer: Annotated[
-        list[int], typer.Option(min=1, help="May be given often. Default: first and last.")
+        list[int], typer.Option(min=1, help="Repeat. Default: first and last.")
     ] = [],
     steps: Annotated[int, typer.Option(min=1, help="Base steps that are timed.")] = 2048,
     predict: Annotated[list[int], typer.Option(min=1, help="Ranks to predict.")] = [
@@ -181,7 +181,8 @@ def multirate_job(path: Path, free: float) -> Job:
                         f" time.ratio = {job.time.ratio:g} must be above 1, without solidification,"
                         f" and phase.largest_substep = {job.phase.largest_substep:g} s at least two"
                         f" of time.step = {job.time.step:g} s")
-    require(job.layers.group == 1, "layers.group", f"{job.layers.group}", "1 for this")
+    require(job.layers.group == 1, "layers.group", f"{job.layers.group}",
+            "1: single layers are timed")
     return job
 
 

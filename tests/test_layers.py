@@ -13,6 +13,7 @@ STAGES = {
     "prefetch": 0,
     "work": 0,
     "units": 0,
+    "lines": 0,
     "schema": 0,
     "surface": 0,
     "wholefile": 0,

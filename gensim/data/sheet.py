@@ -8,19 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-from gensim.data.crops import CONDITIONS, SPLITS
+from gensim.data.conditions import condition_text, distinct_conditions, evenly, named
+from gensim.data.crops import SPLITS
 from gensim.data.sets import CropSet, parts
 
 ROWS, COLUMNS = 12, 8  # of the sheet, at most
 MEASURED = 200  # crops whose grains are counted, at most
 MICRO = 1e6
-
-
-def condition_text(condition: np.ndarray) -> str:
-    """Such as `150 W, 0.8 m/s, 300 K`, without what is unknown."""
-    units = ("W", "m/s", "K")
-    known = [f"{x:g} {unit}" for x, unit in zip(condition, units, strict=True) if x == x]
-    return ", ".join(known) or "unknown"
 
 
 def row_title(condition: np.ndarray, domain: str) -> str:
@@ -30,25 +24,11 @@ def row_title(condition: np.ndarray, domain: str) -> str:
     return condition_text(condition)
 
 
-def named(condition: np.ndarray) -> dict[str, float | None]:
-    """A condition (3,) by the names of its parts, None where unknown."""
-    known = [None if np.isnan(x) else float(x) for x in condition]
-    return dict(zip(CONDITIONS, known, strict=True))
-
-
-def distinct_conditions(conditions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different rows (k, 3) of `conditions`, and which of them each row is (n,)."""
-    unknown = -1.0  # known ones are positive; NumPy takes no two rows with NaN for equal
-    filled = np.where(np.isnan(conditions), unknown, conditions)
-    rows, which = np.unique(filled, axis=0, return_inverse=True)
-    return np.where(rows == unknown, np.nan, rows), which.reshape(-1)
-
-
 def statistics(crops: CropSet) -> dict[str, Any]:
     """Counts, conditions, colours (of 1) and grains of a set, for people and for JSON."""
     columns = crops.columns
     conditions, which = distinct_conditions(crops.conditions)
-    sample = spread(len(crops), MEASURED)
+    sample = evenly(len(crops), MEASURED)
     pixels = crops.images(sample).reshape(len(sample), -1, 3) / 255
     return {
         "files": [str(file.path) for file in crops.files],
@@ -89,20 +69,15 @@ def count_grains(grains: np.ndarray) -> int:
     return sum(ndimage.label(grains == value)[1] for value in np.unique(grains))
 
 
-def spread(n: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers 0 ... n - 1, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
-
-
 def draw_sheet(crops: CropSet, path: Path) -> None:
     """Writes a PNG: a row of crops for each condition, up to ROWS of them evenly chosen."""
     conditions, which = distinct_conditions(crops.conditions)
-    shown = spread(len(conditions), ROWS)
+    shown = evenly(len(conditions), ROWS)
     figure = Figure(figsize=(COLUMNS * 1.1, len(shown) * 1.25 + 0.3), layout="constrained")
     axes = figure.subplots(len(shown), COLUMNS, squeeze=False)
     for row, number in zip(axes, shown, strict=True):
         members = np.flatnonzero(which == number)
-        chosen = members[spread(len(members), COLUMNS)]
+        chosen = members[evenly(len(members), COLUMNS)]
         for place, image in zip(row, crops.images(chosen), strict=False):
             place.imshow(image, interpolation="nearest")
         for place in row:

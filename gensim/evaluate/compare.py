@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from gensim.data.sheet import distinct_conditions, named
+from gensim.data.conditions import distinct_conditions, named
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.groups import halves, interval
 from gensim.evaluate.growth import turned
 from gensim.evaluate.histograms import counts, errors
-from gensim.evaluate.measure import SPREAD
+from gensim.evaluate.measure import MEASURES
 
 FLOORS = 10  # random halves of the truth, condition by condition, averaged
 
@@ -71,7 +71,7 @@ def pair(truth: Part, other: Part, choices: Choices) -> dict[str, Any]:
     tries = (halves(group[0], stratum, chance) for _ in range(FLOORS))
     cuts = [cut for cut in tries if cut is not None]
     floors = [tuple(Part(truth.domain, truth.which[half]) for half in cut) for cut in cuts]
-    for name in SPREAD:
+    for name in MEASURES:
         table[name] = {
             "truth": mean(truth, name, group[0], chance),
             "other": mean(other, name, group[1], chance),

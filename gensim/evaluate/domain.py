@@ -11,7 +11,7 @@ from gensim.data.sets import CropSet
 from gensim.evaluate import channel
 from gensim.evaluate.groups import groups
 from gensim.evaluate.growth import turned
-from gensim.evaluate.measure import SPREAD, Measured, measured
+from gensim.evaluate.measure import MEASURES, Measured, measured
 from partsim.errors import UserError
 
 
@@ -78,6 +78,6 @@ class Domain:
         true = measured(grains[known], self.crops.pixel_size, self.crops.section)
         every = np.arange(len(known))
         bias = {name: self.measured.mean(name, known) / true.mean(name, every) - 1
-                for name in SPREAD}
+                for name in MEASURES}
         gap = self.measured.inclination(known) - true.inclination(every)
         return bias | {"inclination_degrees": float(turned(gap))}

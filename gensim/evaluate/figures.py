@@ -6,11 +6,11 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensim.data.sheet import spread
+from gensim.data.conditions import evenly
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import from_horizontal, from_vertical, structure_tensor
 from gensim.evaluate.histograms import counts, edges
-from gensim.evaluate.measure import SPREAD
+from gensim.evaluate.measure import MEASURES
 from gensim.evaluate.pieces import cleaned
 from gensim.evaluate.report import SCALE, UNIT
 from partsim.crops.components import boundaries
@@ -27,7 +27,7 @@ def draw_sheets(truth: Domain, other: Domain, path: Path) -> None:
     figure = Figure(figsize=(COLUMNS * 1.1, 2 * LINES * 1.15 + 0.6), layout="constrained")
     for part, (name, domain) in zip(figure.subfigures(2, 1), (("truth", truth), ("other", other))):
         part.suptitle(name, fontsize=9)
-        chosen = spread(len(domain), COLUMNS * LINES)
+        chosen = evenly(len(domain), COLUMNS * LINES)
         places = part.subplots(LINES, COLUMNS, squeeze=False).ravel()
         for place in places:
             place.set_axis_off()
@@ -39,7 +39,7 @@ def draw_sheets(truth: Domain, other: Domain, path: Path) -> None:
 def draw_histograms(truth: Domain, other: Domain, path: Path) -> None:
     """Writes a PNG: mean count a crop in the bins of each measure, the spread of crops as bars."""
     figure = Figure(figsize=(11, 3), layout="constrained")
-    for place, name in zip(figure.subplots(1, len(SPREAD)), SPREAD):
+    for place, name in zip(figure.subplots(1, len(MEASURES)), MEASURES):
         bins = edges(name) * SCALE[name]
         for shift, (label, domain) in zip((0.3, 0.7), (("truth", truth), ("other", other))):
             bars = counts(domain.measured, name, np.arange(len(domain)))
@@ -59,7 +59,7 @@ def draw_overlays(truth: Domain, other: Domain, path: Path) -> None:
     for row, domain in zip(figure.subplots(2, OVERLAYS, squeeze=False), (truth, other)):
         for place in row:
             place.set_axis_off()
-        for place, crop in zip(row, spread(len(domain), OVERLAYS)):
+        for place, crop in zip(row, evenly(len(domain), OVERLAYS)):
             overlay(place, domain, int(crop))
     save(figure, path)
 

@@ -23,14 +23,14 @@ from gensim.evaluate.growth import (
 )
 from gensim.evaluate.pieces import cleaned, pieces_of
 
-SPREAD = ("width", "length", "area", "aspect")  # many values a crop
+MEASURES = ("width", "length", "area", "aspect")  # many values a crop
 OF_PIXEL = 1 / 12  # pixel^2, variance of a place within a pixel
 
 
 class Measured(NamedTuple):
     """The measures of n crops, crop by crop.
 
-    values   name of SPREAD -> n arrays
+    values   name of MEASURES -> n arrays
     tensor   (n, 3)  whose sum over crops has the inclination, see growth
     depth    (n,)    m, NaN in cross sections
     removed  (n,)    share of the pixels in pieces too small to be believed
@@ -49,7 +49,7 @@ class Measured(NamedTuple):
         return float(angle(self.tensor[which].sum(axis=0)))
 
     def pooled(self, name: str, which: np.ndarray) -> np.ndarray:
-        """The values of SPREAD of some crops together."""
+        """The values of MEASURES of some crops together."""
         return np.concatenate([self.values[name][crop] for crop in which] or [np.zeros(0)])
 
     def mean(self, name: str, which: np.ndarray) -> float:
@@ -61,7 +61,7 @@ class Measured(NamedTuple):
 def measured(labels: np.ndarray, pixel_size: float, section: str) -> Measured:
     """The measures of crops from their labels (n, h, w)."""
     tensor_of = strip_tensor if section == "cross" else whole_tensor
-    values: dict[str, list[np.ndarray]] = {name: [] for name in SPREAD}
+    values: dict[str, list[np.ndarray]] = {name: [] for name in MEASURES}
     tensors, depths, removed = [], [], []
     for crop in labels:
         clean, share = cleaned(crop, pixel_size)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from gensim.data.crops import CONDITIONS
-from gensim.data.sheet import condition_text
-from gensim.evaluate.measure import SPREAD
+from gensim.data.conditions import condition_text
+from gensim.evaluate.measure import MEASURES
 
 SCALE = {"width": 1e6, "length": 1e6, "area": 1e12, "aspect": 1.0}
 UNIT = {"width": "um", "length": "um", "area": "um^2", "aspect": ""}
@@ -54,15 +54,15 @@ def channel(seen: dict[str, Any]) -> str:
     for name, row in seen.items():
         bias = row["bias"] or {}
         rows.append([name, row["crops"], percent(row["unreadable"]), percent(row["removed"]),
-                     *(percent(bias[m], "+") if m in bias else "-" for m in SPREAD)])
-    header = ["", "crops", "unreadable", "removed", *(f"bias of {m}" for m in SPREAD)]
+                     *(percent(bias[m], "+") if m in bias else "-" for m in MEASURES)])
+    header = ["", "crops", "unreadable", "removed", *(f"bias of {m}" for m in MEASURES)]
     return "## How images are read\n\n" + table_of(header, rows)
 
 
 def section(title: str, row: dict[str, Any]) -> str:
     """The measures over some crops."""
     rows = []
-    for name in SPREAD:
+    for name in MEASURES:
         entry, scale = row[name], SCALE[name]
         floor = entry["floor"] or {}
         rows.append([

@@ -20,7 +20,7 @@ from gensim.maps.frame import FIRST, LAST
 from gensim.maps.grains import filled
 from partsim.crops.colours import draw
 from partsim.crops.components import boundaries, edges
-from partsim.crops.cropfile import Crops, join, read, write
+from partsim.crops.cropfile import Crops, read_all, write
 from partsim.crops.sheet import draw_sheet
 from partsim.schema import require
 
@@ -48,7 +48,7 @@ def fulfil(
     """Writes crops file and sheet; a nested table of what was seen. UserError where an input is
     wrong."""
     _check(scan)
-    seen = join([read(path) for path in paths], paths)
+    seen = read_all(paths)
     crops, told = scanned(seen, scan)
     write(output, crops)
     if sheet is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from gensim.data.sheet import condition_text
+from gensim.data.conditions import condition_text
 from gensim.model.condition import Embedding
 from gensim.model.networks import parameters
 

@@ -35,13 +35,13 @@ class Embedding(BaseModel):
     width: int
 
     @property
-    def names(self) -> int:
+    def count(self) -> int:
         """How many of power, speed and initial temperature are embedded: the first ones."""
         return len(self.offset)
 
     def __call__(self, conditions: np.ndarray) -> np.ndarray:
         """(n, width) float64 from (n, 3); the features of an unknown condition are zero."""
-        count = self.names
+        count = self.count
         scaled = (np.asarray(conditions, float)[:, :count] - self.offset) / np.array(self.scale)
         angle = 2 * np.pi * scaled[:, :, None] * np.array(self.frequencies)
         features = np.concatenate([np.sin(angle), np.cos(angle)], axis=2)

@@ -36,7 +36,7 @@ def kernels(embedding: Embedding) -> dict[str, float]:
     """The cosine between the features of a condition and of one so far APART: 1 alike, 0 not."""
     told = {}
     for text, place, distance in APART:
-        if place < embedding.names:
+        if place < embedding.count:
             one, other = np.full((2, 3), np.nan)
             one[place], other[place] = EXAMPLE[0, place], EXAMPLE[0, place] + distance
             told[text] = round(embedding.kernel(one, other), 4)

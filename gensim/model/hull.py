@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from gensim.data.sheet import condition_text
+from gensim.data.conditions import condition_text
 from partsim.errors import UserError
 
 TOLERANCE = 1e-6  # of the range of each condition
@@ -39,8 +39,8 @@ def check_condition(condition: np.ndarray, trained: np.ndarray, dropout: bool) -
     if dropout and not known[2]:
         like = trained[has[:, known].all(axis=1)]
     if len(like) == 0:
-        raise UserError(f"condition {text}, but the model was trained with none in which the same"
-                        " of power, speed and initial temperature are known")
+        raise UserError(f"condition {text}, but the model was trained with none that gives the same"
+                        " ones of power, speed and initial temperature")
     if known.any() and not inside_hull(condition[known], like[:, known]):
         low, high = like.min(axis=0), like.max(axis=0)
         raise UserError(f"condition {text} is outside the hull of those trained with, which lies"

@@ -9,7 +9,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from gensim.data.sheet import condition_text
+from gensim.data.conditions import condition_text
+from gensim.evaluate.figures import save
 from gensim.predict.places import Arrivals, Place
 
 MILLI, MICRO = 1e3, 1e6
@@ -91,9 +92,3 @@ def warmth(
                             norm=Normalize(np.nanmin(mean), np.nanmax(mean)))
     axes.set(xlabel="y / mm", ylabel="z / mm", aspect="equal")
     return shown
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes the PNG."""
-    with matplotlib.rc_context({"savefig.dpi": 150}):
-        figure.savefig(path)

@@ -6,7 +6,9 @@
     cells   which trainings there are, and how the learning rate of a method is found
     run     trains, samples and judges cell by cell; what is done is not done again
     judge   samples against the crops of the same condition, and the condition score
-    tables  mean and spread over seeds, beside the two rows that need no training
+    reference  the rows that need no training: simulation, nearest condition, another run
+    tables  mean and spread over seeds, beside these rows
+    figures errors and crops as pictures
 
 The *simulation* teaches first; the *experiment* refines, validates and tests. A *cell* is one
 training by one method: `baseline` knows the experiment alone, `finetune` and `distill` start from

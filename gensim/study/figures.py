@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensim.data.sheet import spread
+from gensim.data.conditions import evenly
 from gensim.evaluate.figures import save
 from gensim.study.tables import FRECHET, MEANS
 
@@ -51,6 +51,6 @@ def draw_crops(shown: dict[str, dict[str, np.ndarray]], path: Path) -> None:
                 place.set(xticks=[], yticks=[])
                 place.set_frame_on(False)
             row[0].set_ylabel(maker, rotation=0, ha="right", va="center", fontsize=8)
-            for place, image in zip(row, images[spread(len(images), COLUMNS)]):
+            for place, image in zip(row, images[evenly(len(images), COLUMNS)]):
                 place.imshow(image, interpolation="nearest")
     save(figure, path)

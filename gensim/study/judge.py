@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensim.data.sheet import distinct_conditions, named
+from gensim.data.conditions import distinct_conditions, named
 from gensim.evaluate.compare import Choices, Part, pair
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import turned
-from gensim.evaluate.measure import SPREAD
+from gensim.evaluate.measure import MEASURES
 
 SCORED = ("width", "length", "inclination")
 
@@ -64,15 +64,17 @@ def judged(
             **summary(pair(truth.part(number), part, choices)),
         })
     prints = {number: fingerprint(part) for number, part in made.items()}
-    return {"conditions": rows, "score": score(truth, prints),
-            "score_less_bias": score(truth, less_bias(truth, prints, taught)),
-            "control": control(truth, prints)}
+    true = known(truth)
+    return {"conditions": rows, "score": share_nearest(*true, prints, truth.held_out),
+            "score_less_bias": share_nearest(*true, less_bias(true[0], prints, taught),
+                                             truth.held_out),
+            "control": control(*true, prints, truth.held_out)}
 
 
 def summary(table: dict[str, Any]) -> dict[str, Any]:
     """What is reported of a comparison: relative errors of means, errors of histograms, angles."""
     found: dict[str, Any] = {"crops": table["crops"], "measures": {}}
-    for name in SPREAD:
+    for name in MEASURES:
         entry = table[name]
         true, other = entry["truth"]["mean"], entry["other"]["mean"]
         floor = entry["floor"] or {}
@@ -95,30 +97,23 @@ def fingerprint(part: Part) -> np.ndarray:
     return np.array([*means, measured.inclination(part.which)])
 
 
-def score(truth: Truth, prints: dict[int, np.ndarray]) -> float | None:
-    """The condition score of the fingerprints of what was made for some conditions.
-
-    None where nothing was made for a held-out condition.
-    """
-    return share_nearest(*known(truth), prints, truth.held_out)
-
-
 def less_bias(
-    truth: Truth, prints: dict[int, np.ndarray], taught: np.ndarray
+    true: np.ndarray, prints: dict[int, np.ndarray], taught: np.ndarray
 ) -> dict[int, np.ndarray]:
-    """Fingerprints less their mean deviation from the truth at conditions that taught, (c,)."""
-    true = known(truth)[0]
+    """Fingerprints less their mean deviation from the true ones (c, 3) at conditions that taught,
+    (c,)."""
     gaps = [difference(prints[number], true[number]) for number in prints if taught[number]]
     bias = np.mean(gaps, axis=0) if gaps else np.zeros(len(SCORED))
     return {number: print_ - bias for number, print_ in prints.items()}
 
 
-def control(truth: Truth, prints: dict[int, np.ndarray]) -> float | None:
+def control(
+    true: np.ndarray, spread: np.ndarray, prints: dict[int, np.ndarray], held_out: np.ndarray
+) -> float | None:
     """The mean score when each held-out condition is given what was made for another condition."""
-    held = [number for number in prints if truth.held_out[number]]
     found = [
-        share_nearest(*known(truth), {number: prints[other]}, truth.held_out)
-        for number in held for other in prints if other != number
+        share_nearest(true, spread, {number: prints[other]}, held_out)
+        for number in prints if held_out[number] for other in prints if other != number
     ]
     return float(np.mean(found)) if found else None
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from gensim.evaluate.run import Features
 from gensim.train.plan import Settings
 from partsim.errors import UserError
-from partsim.schema import Section, parse_toml, read_text, require, validate
+from partsim.schema import Section, parse_toml, read_text, validate
 
 METHODS = ("baseline", "finetune", "distill")
 Method = Literal["baseline", "finetune", "distill"]
@@ -68,6 +68,7 @@ def load(path: Path) -> StudyPlan:
         if len(set(values)) < len(values):
             raise UserError(f"{where}: {name} = {list(values)}, but it must be different values")
     taken = {"images", "learning_rate", "seed", "truth", "validation"} & set(plan.settings)
-    require(not taken, f"{where}: settings", ", ".join(sorted(taken)), "what the study leaves open")
+    if taken:
+        raise UserError(f"{where}: settings: {min(taken)} is set by the study itself: leave it out")
     validate(Settings, plan.settings | {"validation": plan.validation}, f"{where}: settings: ")
     return plan

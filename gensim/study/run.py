@@ -11,7 +11,7 @@ import numpy as np
 
 from gensim.data.crops import files_in, sha256
 from gensim.data.sets import CropSet
-from gensim.data.sheet import condition_text
+from gensim.data.conditions import condition_text
 from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.run import NO_FEATURES, apart, copied

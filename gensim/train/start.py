@@ -9,7 +9,7 @@ import torch
 
 from gensim.data.crops import sha256
 from gensim.data.sets import CropSet, parts
-from gensim.data.sheet import condition_text, distinct_conditions, spread
+from gensim.data.conditions import condition_text, distinct_conditions, evenly
 from gensim.model.card import Card, Stage
 from gensim.model.folder import Model, load
 from gensim.model.freezing import freeze
@@ -151,7 +151,7 @@ def colours(
     """
     if not network.paper:
         return (0.5,) * crops.channels, (0.5,) * crops.channels
-    some = train[spread(len(train), MEASURED)]
+    some = train[evenly(len(train), MEASURED)]
     pixels = crops.images(some).reshape(len(some), -1, crops.channels) / 255
     return tuple(pixels.mean(axis=(0, 1)).tolist()), tuple(pixels.std(axis=1).mean(axis=0).tolist())
 

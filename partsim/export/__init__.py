@@ -4,4 +4,5 @@
     layers          phase averages of each layer
     solidification  times, cooling rates and gradients at the liquidus, cell by cell
     window          temperatures of a box over time
+    arrivals        how warm the metal is before the beam comes
 """

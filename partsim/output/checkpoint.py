@@ -43,7 +43,6 @@ class Checkpoint:
     blocks  name -> (n_blocks, ...), the same on all ranks
     nodes   name -> (nb, ...), rows of the blocks of this rank
     cells   name -> (nb, ...), rows of the blocks of this rank
-    extra   name -> small array that belongs to the rank, not to its blocks
     """
 
     own: np.ndarray
@@ -51,7 +50,6 @@ class Checkpoint:
     blocks: Arrays = field(default_factory=dict)
     nodes: Arrays = field(default_factory=dict)
     cells: Arrays = field(default_factory=dict)
-    extra: Arrays = field(default_factory=dict)
 
 
 def save(
@@ -68,18 +66,14 @@ def save(
     for rank, part in enumerate(parts):
         owner[part] = rank
     newest = comm.bcast(_number(latest(directory)) if comm.rank == 0 else None)
-    extras = comm.gather(state.extra)
     path = directory / f"{newest + 1:06d}_{name}.checkpoint.h5"
 
     def create(file: h5py.File) -> None:
         file.attrs["format"] = FORMAT
         file["header"], file["owner"] = json.dumps(state.header), owner
-        shared = {"blocks": state.blocks}
-        shared |= {f"extra/{rank}": arrays for rank, arrays in enumerate(extras)}
-        for place, arrays in shared.items():
-            group = file.create_group(place)
-            for key, array in arrays.items():
-                group[key] = array
+        group = file.create_group("blocks")
+        for key, array in state.blocks.items():
+            group[key] = array
         for place, arrays in ("nodes", state.nodes), ("cells", state.cells):
             for key, array in arrays.items():
                 reserve(file, f"{place}/{key}", (len(owner), *array.shape[1:]), array.dtype)
@@ -134,11 +128,6 @@ def load_rows(path: Path, own: np.ndarray) -> tuple[Arrays, Arrays]:
         return tuple(_load_checked(file, place, own) for place in ("nodes", "cells"))
 
     return _read(path, take)
-
-
-def load_extra(path: Path, rank: int) -> Arrays:
-    """The arrays that belonged to a rank."""
-    return _read(path, lambda file: _load(file[f"extra/{rank}"]))
 
 
 def _read(path: Path, take: Callable[[h5py.File], Result]) -> Result:

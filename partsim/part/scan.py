@@ -79,11 +79,6 @@ class ScanPath:
         on = (t >= self.times[0]) & (t < self.times[-1])
         return np.where(on, self.power[self._segment(t)], 0.0)
 
-    def next_event(self, t: float) -> float:
-        """The first corner's time after t in s, infinity after the path."""
-        later = np.searchsorted(self.times, t, side="right")
-        return float(self.times[later]) if later < len(self.times) else math.inf
-
     def energy(self, t0: float = -math.inf, t1: float = math.inf) -> float:
         """Integral of the power from t0 to t1 in J, exact to round-off: the sum over segments."""
         first, last = np.searchsorted(self.times, [t0, t1], side="right")

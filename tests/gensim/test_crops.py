@@ -12,7 +12,8 @@ from gensim.command import execute
 from gensim.data.augment import Augmentation, exchanged, resized
 from gensim.data.crops import CropFile
 from gensim.data.sets import CropSet, parts
-from gensim.data.sheet import count_grains, distinct_conditions, row_title
+from gensim.data.conditions import distinct_conditions
+from gensim.data.sheet import count_grains, row_title
 from gensim.evaluate import channel
 from partsim.crops import palette
 from partsim.crops.components import components

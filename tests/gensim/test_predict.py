@@ -4,6 +4,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from gensim.command import execute
 from gensim.predict.picture import draw_places, draw_section
@@ -92,14 +93,36 @@ def test_runs_that_tell_nothing_are_refused(tmp_path):
     assert "has no arrivals.csv: its job has no [arrivals]" in refusal(run)
 
 
-def test_part_is_drawn(tmp_path):
+def middle_of(path, colour):
+    """(column, row) of the middle of all pixels of a colour in a PNG."""
+    pixels = np.round(255 * imread(path)[..., :3]).astype(int)
+    row, column = np.nonzero((pixels == colour).all(axis=2))
+    assert len(row) > 100
+    return np.array([column.mean(), row.mean()])
+
+
+@pytest.mark.parametrize("kind", ["places", "plane"])
+def test_part_is_drawn_as_it_stands(kind, tmp_path):
+    """Two places, the second at higher y and lower z; their images are green above, and red or blue
+    below: z is up, y to the right, and the places come one after the other."""
+    green, red, blue = (0, 255, 0), (255, 0, 0), (0, 0, 255)
+    images = np.zeros((2, 1, 16, 16, 3), np.uint8)
+    images[0], images[1] = red, blue
+    images[:, :, :8] = green
     arrivals = read_arrivals(write_run(tmp_path / "run"))
-    images = np.zeros((2, 4, 16, 16, 3), np.uint8)
-    places = [place_at(arrivals, np.array([x, 1e-4, 1e-4]), 110.0, 5e-5) for x in (1e-4, 3e-4)]
-    draw_places(tmp_path / "places.png", arrivals, places, images, 5e-5)
-    draw_section(tmp_path / "plane.png", arrivals, places, images[:, 0], 5e-5)
-    for name in ("places", "plane"):
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    places = [place_at(arrivals, np.array([2e-4, *point]), 110.0, 5e-5)
+              for point in ((1e-4, 1.5e-4), (3e-4, 5e-5))]
+    path = tmp_path / "part.png"
+    if kind == "plane":
+        draw_section(path, arrivals, places, images[:, 0], 5e-5)
+        to_blue = middle_of(path, blue) - middle_of(path, red)
+        np.testing.assert_allclose(to_blue[0] / to_blue[1], 2, rtol=0.05)
+    else:
+        draw_places(path, arrivals, places, images, 5e-5)
+        assert middle_of(path, blue)[1] > middle_of(path, red)[1] + 50
+    above, below = (np.mean([middle_of(path, colour)[1] for colour in colours])
+                    for colours in ([green], [red, blue]))
+    assert above < below
 
 
 def test_slab_lies_around_its_place(tmp_path):

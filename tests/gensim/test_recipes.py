@@ -1,14 +1,15 @@
-"""The scripts that train: every setting in them is one, within its limits."""
+"""The scripts and the study that train: every setting in them is one, within its limits."""
 import re
 from pathlib import Path
 
 import pytest
 
-from gensim.train.plan import settings_of
+from gensim.study.plan import load
+from gensim.train.plan import Settings, settings_of
 
 pytestmark = pytest.mark.serial
 ROOT = Path(__file__).parent.parent.parent
-ARRAYS = {"jobs/weights/train.sh": 3, ".ci/learn_demo.sh": 1}
+ARRAYS = {"jobs/weights/train.sh": 1, ".ci/learn_demo.sh": 1}
 
 
 @pytest.mark.parametrize("script", ARRAYS)
@@ -17,5 +18,13 @@ def test_settings_of_a_script(script):
     found = re.findall(r"^\w+=\((images=.*?|batch=.*?)\)", text, re.DOTALL | re.MULTILINE)
     assert len(found) == ARRAYS[script]
     for words in found:
-        settings = settings_of(words.split())
+        settings = settings_of([word for word in words.split() if "$" not in word])
         assert settings.images % settings.batch == 0 and settings.warmup < settings.images
+
+
+def test_settings_of_the_study():
+    plan = load(ROOT / "jobs/studies/learning.toml")
+    settings = Settings(**plan.settings)
+    for images in (plan.images, plan.long_baseline):
+        assert images % settings.batch == 0
+    assert settings.warmup < plan.images and settings.half and settings.licence

@@ -12,7 +12,9 @@ from gensim.study.cells import Cell, best_rates, compared, grouped, searched
 from gensim.study.judge import Truth, judged, known, less_bias, share_nearest
 from gensim.study.plan import StudyPlan, continues, load
 from gensim.study.reference import another_run, nearest
-from gensim.study.tables import FRECHET, RATIOS, beside_baseline, quantities, tabulated
+from gensim.study.tables import (
+    FRECHET, RATIOS, baselines, beside_baseline, quantities, tabulated,
+)
 from partsim.errors import Interrupted, UserError
 from tests.crops_files import crops_data, voronoi, write_small
 
@@ -112,9 +114,9 @@ def test_a_maker_with_a_bias_follows_conditions_all_the_same(tmp_path):
     true, spread = known(truth)
     prints = dict(enumerate(true + [2 * spread[0], 0, 10]))
     assert share_nearest(true, spread, prints, truth.held_out) == 0
-    fair = less_bias(truth, prints, ~truth.held_out)
+    fair = less_bias(true, prints, ~truth.held_out)
     np.testing.assert_allclose([*fair.values()], true, rtol=1e-12)
-    only = less_bias(truth, prints, np.array([True, False, False]))
+    only = less_bias(true, prints, np.array([True, False, False]))
     np.testing.assert_allclose(only[2], true[2], rtol=1e-12)
 
 
@@ -147,8 +149,12 @@ def test_methods_are_set_beside_the_baseline_seed_by_seed(tmp_path):
         return found | {"unreadable": 0.0, "removed": 0.0, "features": {"frechet": distance}}
 
     base, mine = [cell(0, 2.0), cell(1, 4.0)], [cell(1, 1.0), cell(1, 1.0)]
-    table = beside_baseline({"baseline": base, "finetune": mine, "finetune, 1 cases": mine,
-                             "baseline, 64 images": base[:1]})
+    cells = [Cell(method, 1e-3, 0, 0.8, cases) for method, cases in (
+        ("baseline", 0), ("finetune", 0), ("finetune", 1))]
+    base_of = baselines(cells)
+    assert base_of == {"finetune": "baseline", "finetune, 1 cases": "baseline, 1 cases"}
+    table = beside_baseline({"baseline": base, "finetune": mine, "finetune, 1 cases": mine},
+                            base_of)
     assert list(table) == ["finetune"] and set(table["finetune"]) == set(RATIOS)
     np.testing.assert_allclose(table["finetune"][FRECHET], [0.375, np.std([0.5, 0.25], ddof=1)])
     width = [quantities(each, True)["width distance"] for each in (base[0], mine[0])]
@@ -178,7 +184,7 @@ def test_tables_are_means_over_conditions_and_seeds(tmp_path):
     ({"seeds": [1, 1]}, r"seeds = \[1, 1\], but it must be different values"),
     ({"images": 0}, "images = 0, but it must be"),
     ({"methods": ["both"]}, "methods"),
-    ({"settings": {"seed": 3}}, "settings = seed, but it must be what the study leaves open"),
+    ({"settings": {"seed": 3}}, "settings: seed is set by the study itself: leave it out"),
     ({"imagse": 3}, "imagse"),
     ({"settings": {"btach": 8}}, "settings: unknown entry btach; did you mean batch?"),
     ({"settings": {"batch": 0}}, "settings: batch = 0, but it must be"),

@@ -9,7 +9,7 @@ import pytest
 
 from partsim.errors import UserError
 from partsim.output.checkpoint import (
-    Checkpoint, latest, load_blocks, load_extra, load_header, load_rows, save,
+    Checkpoint, latest, load_blocks, load_header, load_rows, save,
 )
 from partsim.output.snapshot import write_snapshot
 from tests.blocks import share
@@ -53,7 +53,6 @@ def state(comm, step=17):
         blocks={"corner": np.arange(3 * BLOCKS).reshape(-1, 3), "level": np.arange(BLOCKS) % 3},
         nodes={name: array[mine] for name, array in nodes.items()},
         cells={name: array[mine] for name, array in cells.items()},
-        extra={"seconds": np.array([comm.rank + 0.5]), "none": np.empty((0, 3))},
     )
 
 
@@ -74,11 +73,9 @@ def test_everything_comes_back_bit_for_bit(comm, shared_tmp):
         assert loaded.keys() == stored.keys()
         for name in stored:
             same_bits(loaded[name], stored[name])
-    for loaded, stored in (load_blocks(path), written.blocks), (
-        load_extra(path, comm.rank), written.extra,
-    ):
-        for name in stored:
-            same_bits(loaded[name], stored[name])
+    blocks = load_blocks(path)
+    for name in written.blocks:
+        same_bits(blocks[name], written.blocks[name])
 
 
 @pytest.mark.parametrize("some", [range(11), range(3, 9), [10], [], [0, 1, 4, 6, 7, 10]], ids=str)

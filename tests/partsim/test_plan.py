@@ -10,7 +10,7 @@ from partsim import plan as planning
 from partsim.clock import cooling_steps
 from partsim.estimate.meshes import job_lattice, layer_leaves, layer_meshes, touches_shell
 from partsim.estimate.patch import Effect, Effects
-from partsim.info import as_lines
+from partsim.lines import as_lines
 from partsim.job import MaterialChoice, load, parse
 from partsim.jobcheck import BYTES_PER_CELL, INTERPRETER_BYTES
 from partsim.part import material, shape

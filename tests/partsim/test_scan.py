@@ -118,15 +118,6 @@ def test_beam_moves_with_its_speed_and_jumps_in_no_time():
     np.testing.assert_allclose(passed[1] - passed[0], [0.96e-3, 0, 0], atol=1e-15)
 
 
-def test_events_are_all_corners_and_then_none():
-    path = path_of({"scan.turn_time": "0.3 ms"})
-    seen, t = [], -1.0
-    while math.isfinite(t := path.next_event(t)):
-        seen.append(t)
-    np.testing.assert_array_equal(seen, path.times)
-    assert path_of({}).next_event(0.0) == path_of({}).times[1]
-
-
 @pytest.mark.parametrize("angle", [0, 30, 45, 67, 90, 134, 180, 201, 270, 359])
 def test_slanted_lines_cover_the_rectangle(angle):
     """Parallel lines from edge to edge; length x spacing is the area."""
