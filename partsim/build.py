@@ -21,7 +21,7 @@ from .output.progress import Progress
 from .output.records import Records
 from .part import material as materials
 from .part import shape
-from .part.scan import ScanPath
+from .part.scan import ScanPath, digest
 from .program import stretch, stretches
 from .site import Site
 from .thermal.explicit import Explicit
@@ -74,18 +74,16 @@ class Build:
         """Begins on top of `layer`, in the state that the layer-averaged estimate gives."""
         from .estimate.average import before_layer
 
-        profiles, effects = None, self.effects
-        if self.comm.rank == 0:
-            single = layer * self.job.layers.group
-            profiles = before_layer(self.resolved, self.material, single + 1, effects)
-        profiles = self.comm.bcast(profiles)
+        effects, single = self.effects, layer * self.job.layers.group
+        profiles = parallel.from_first(
+            self.comm, lambda: before_layer(self.resolved, self.material, single + 1, effects))
         self.site.build_up_to(layer, self.part, profiles)
 
     @cached_property
     def effects(self):
         """What a scan with the beam resolved does beside heating the part; collective."""
-        found = measured_effects(self.resolved, self.material) if self.comm.rank == 0 else None
-        return self.comm.bcast(found)
+        return parallel.from_first(
+            self.comm, lambda: measured_effects(self.resolved, self.material))
 
     @cached_property
     def rule(self) -> GroupedScan | None:
@@ -265,8 +263,13 @@ class Build:
         self.updates["equivalent"] += self.site.mesh.total_nodes * ticks
 
     def is_super(self, ticks: int) -> bool:
-        """Whether a step of so many base steps is a super-step, as all of the final cooling are."""
-        return self.stretch.final or ticks * self.clock.base > self.largest_explicit
+        """Whether a step of so many base steps is a super-step, as all of the final cooling are.
+
+        A single base step never is: it is stable, if with less reserve than `largest_explicit`, and
+        only explicit steps know of the beam.
+        """
+        long = ticks > 1 and ticks * self.clock.base > self.largest_explicit
+        return self.stretch.final or long
 
     def explicit_solver(self, dt: float, kind: str) -> Explicit:
         """The explicit solver for this step length, with the beam while the laser is on."""
@@ -333,6 +336,7 @@ class Build:
             "part": self.part.constants,
             "number": self.number,
             "index": self.index,
+            "scan": digest(self.stretch.paths if self.stretch else ()),
             "effect": self.effect,
             "ticks": self.clock.ticks,
             "steps": self.steps,
@@ -351,6 +355,9 @@ class Build:
         blocks = read(lambda: load_blocks(path))
         self.number, self.index = header["number"], header["index"]
         self.stretch = stretch(self.job, self.part, self.number)
+        if self.stretch and header["scan"] != digest(self.stretch.paths):
+            raise UserError(f"{path} is in the midst of another scan path of layer "
+                            f"{self.stretch.layer} than the job has now: has scan.file changed?")
         same_ranks = len(header["ledger"]) == self.comm.size
         self.site.restore(header, blocks, (lambda *_: owner) if same_ranks else self.deal,
                           lambda own: read(lambda: load_rows(path, own)))

@@ -4,12 +4,10 @@ The stages are imported by the verb that needs them, so that every verb starts q
 """
 
 import math
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-import psutil
 import typer
 
 from partsim import parallel
@@ -19,6 +17,7 @@ from partsim.job import Job, MaterialChoice, load
 from partsim.jobcheck import check
 from partsim.part import material, shape
 from partsim.part.strategy import check_layers
+from partsim.schema import require
 from partsim.trackcommand import verbs as track_verbs
 from partsim.verbs import (
     JobFile, JsonFile, Output, agreed, check_exists, check_folder, on_first_rank, quantity_of,
@@ -68,7 +67,13 @@ def plan_verb(job: JobFile, json_file: JsonFile = None) -> None:
 
 
 @app.command()
-def run(job: JobFile, output: Output = None) -> None:
+def run(
+    job: JobFile,
+    output: Output = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Give up an unfinished run in the folder.")
+    ] = False,
+) -> None:
     """Build the part: heat and phases, layer by layer. Default of --output: JOB ending in .out.
 
     Exit status: 0 finished; 1 failed; 2 a mistake in the input, or a file that cannot be written;
@@ -77,6 +82,8 @@ def run(job: JobFile, output: Output = None) -> None:
     checked = checked_job(job)
     folder = output or job.with_suffix(".out")
     agreed(make_writable, folder)
+    if not overwrite:
+        agreed(check_unfinished, folder)
     from partsim import launch
 
     launch.run(checked, folder)
@@ -120,10 +127,18 @@ def render(
         Path, typer.Argument(metavar="RUN|STUDY", help="Folder of a run, or a study (.toml).")
     ],
     output: Output = None,
+    layer: Annotated[
+        list[int] | None, typer.Option(min=1, help="Of which cuts are drawn; repeat.")
+    ] = None,
+    cut: Annotated[
+        list[str] | None, typer.Option(metavar="PLANE", help='Such as "x=5 mm"; repeat.')
+    ] = None,
 ) -> None:
     """Draw the fields of a run, or the conditions of a study, as PNG files.
 
-    Default of --output: the folder of the run; STUDY ending in .out.
+    Default of --output: the folder of the run; STUDY ending in .out. With --layer or --cut:
+    temperature and phases of the fields written in these layers (default: at the end) in these
+    planes (default: upright through the middle, both ways).
     """
     if source.suffix == ".toml":
         render_study(source, output or source.with_suffix(".out"))
@@ -133,7 +148,19 @@ def render(
     agreed(make_writable, folder)
     from partsim.output import picture
 
+    if layer or cut:
+        planes = [plane_of(text) for text in cut or []]
+        on_first_rank(picture.render_cuts, source, folder, layer or [], planes)
+        return
     on_first_rank(picture.render, source, folder)
+
+
+def plane_of(text: str) -> tuple[int, float]:
+    """Axis and place in m of "x=5 mm"; UserError where it is none."""
+    name, equals, place = (word.strip() for word in text.partition("="))
+    if name not in ("x", "y", "z") or not equals:
+        raise UserError(f'--cut "{text}" must be a plane such as "x=5 mm" or "z=9 mm"')
+    return "xyz".index(name), quantity_of("--cut", place, "m")
 
 
 def render_study(path: Path, folder: Path) -> None:
@@ -147,26 +174,39 @@ def render_study(path: Path, folder: Path) -> None:
 
 
 @app.command()
-def export(run_folder: RunFolder, what: What, output: Output = None) -> None:
+def export(
+    run_folder: RunFolder,
+    what: What,
+    output: Output = None,
+    layer: Annotated[
+        int | None, typer.Option(min=1, help="layers: after its cool-down. Default: the end.")
+    ] = None,
+) -> None:
     """Write what other programs read. Default of --output: the folder of the run."""
     agreed(check_folder, run_folder)
+    require(layer is None or what == "layers", "--layer", f"{layer}", f"left out for {what}")
     folder = output or run_folder
     agreed(make_writable, folder)
-    on_first_rank(export_of(what), run_folder, folder)
+    on_first_rank(export_of(what, layer), run_folder, folder)
 
 
-def export_of(what: str) -> Callable[[Path, Path], object]:
-    """What writes one of the tables of a run into a folder."""
+def export_of(what: str, layer: int | None) -> Callable[[Path, Path], object]:
+    """What writes one of the tables of a run into a folder; layer: see `export`."""
     from partsim.export.arrivals import export_arrivals
     from partsim.export.layers import export_layers
     from partsim.export.points import export_points
     from partsim.export.solidification import export_solidification
     from partsim.export.window import export_window
-    from partsim.output.picture import snapshots
+    from partsim.output.picture import of_layers, snapshots
+
+    def layers(run: Path, folder: Path) -> object:
+        if layer is None:
+            return export_layers(snapshots(run)[-1], folder / "layers.csv")
+        return export_layers(of_layers(run, [layer])[-1], folder / f"layers_{layer:04d}.csv")
 
     return {
         "points": lambda run, folder: export_points(run, folder / "points.h5"),
-        "layers": lambda run, folder: export_layers(snapshots(run)[-1], folder / "layers.csv"),
+        "layers": layers,
         "solidification": lambda run, folder: export_solidification(
             run, folder / "solidification.csv"),
         "window": lambda run, folder: export_window(run, folder / "window.h5"),
@@ -254,18 +294,19 @@ def validate_verb(
 
 def checked_job(path: Path) -> Job:
     """The job in a file, its cross-checks passed on every rank; collective."""
-    return agreed(read_and_check, path, free_memory())
+    return agreed(read_and_check, path, parallel.free_memory(parallel.world()))
 
 
-def free_memory() -> float:
-    """Bytes that are free on all machines of this run together; collective, the same everywhere."""
-    own = (platform.node(), psutil.virtual_memory().available)
-    return sum(dict(parallel.world().allgather(own)).values())
+def check_unfinished(folder: Path) -> None:
+    """UserError where the folder has a run that could be gone on with."""
+    if any(folder.glob("*.checkpoint.h5")) and not (folder / "summary.json").exists():
+        raise UserError(f"{folder} has a run that is not finished: go on with partsim resume "
+                        f"{folder}, or give it up with --overwrite")
 
 
 def read_and_check(path: Path, free: float) -> Job:
     job = load(path)
-    check(job, material.load(job.material, job.path.parent), free)
+    check(job, material.load(job.material, job.path.parent), free, parallel.world().size)
     check_layers(grouped(job), shape.load(grouped(job)))
     return job
 

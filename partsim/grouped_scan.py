@@ -13,13 +13,10 @@ follows from such temperatures is not what the scan of a single layer does. Ther
   depth to which the single scan leaves no alpha, become beta quenched to the temperature they have.
 """
 
-from math import fsum
-
 import numpy as np
 
 from .estimate.patch import Effect, Effects
 from .fields import HISTORY_FIELDS
-from .mesh.nodes import key_point
 from .part.section import covered
 from .part.shape import Shape
 from .phase.integrate import initial
@@ -42,7 +39,7 @@ class GroupedScan:
         It follows from the mean temperature of the surface on which the layer is laid.
         """
         section = self.shape.section(max(layer - 1, 1))
-        return self.effects.at(surface_temperature(self.site, section))
+        return self.effects.at(self.site.surface_temperature(section))
 
     def begin(self, layer: int) -> None:
         """The part's cells in the layer just laid are dense."""
@@ -100,19 +97,3 @@ def touched(cells: np.ndarray, size: int) -> np.ndarray:
         part = nodes[:, k : k + size, j : j + size, i : i + size]
         np.maximum(part, cells, out=part)
     return nodes.reshape(len(cells), -1)
-
-
-def surface_temperature(site: Site, section) -> float:
-    """K, mean over the top surface within a section; the same on any ranks; collective.
-
-    Each node counts with its exposed area; the products are summed exactly.
-    """
-    mesh, lattice = site.mesh, site.lattice
-    point = key_point(mesh.nodes.key)
-    owned = np.arange(len(point)) >= mesh.nodes.n_ghost
-    top = np.flatnonzero(owned & (mesh.area > 0) & (point[:, 2] == mesh.top))
-    x, y, _ = lattice.position(point[top]).T
-    top = top[covered(section, x, y)]
-    area, temperature = mesh.area[top], site.state["temperature"][top]
-    sums = [np.concatenate(site.comm.allgather(v)) for v in (area, area * temperature)]
-    return fsum(sums[1]) / fsum(sums[0])

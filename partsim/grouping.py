@@ -44,6 +44,9 @@ def grouped(job: Job) -> Job:
             "mid_scan": tuple(sorted({ceil(layer / n) for layer in output.mid_scan})),
         },
     }
+    if job.window:
+        of_groups = {ceil(layer / n) for layer in job.window.layers}
+        sections["window"] = {"layers": tuple(sorted(of_groups))}
     changed = {name: getattr(job, name).model_copy(update=new) for name, new in sections.items()}
     return job.model_copy(update=changed)
 

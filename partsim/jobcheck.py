@@ -36,10 +36,13 @@ class HeatProperties(Protocol):
     def largest_conductivity(self) -> float: ...
 
 
-def check(job: Job, material: HeatProperties, free_memory: float | None = None) -> None:
+def check(
+    job: Job, material: HeatProperties, free_memory: float | None = None, ranks: int = 1
+) -> None:
     """Raises UserError for the first contradiction between sections of the job.
 
     free_memory  bytes that a run may take on all machines together; default: free on this one
+    ranks        that share the run
     """
     check_layers(job, material)
     job = grouped(job)
@@ -49,7 +52,8 @@ def check(job: Job, material: HeatProperties, free_memory: float | None = None) 
     check_scan(job)
     check_phase(job, material)
     check_output(job)
-    check_memory(job, psutil.virtual_memory().available if free_memory is None else free_memory)
+    free = psutil.virtual_memory().available if free_memory is None else free_memory
+    check_memory(job, free, ranks)
 
 
 def is_whole(ratio: float) -> bool:
@@ -209,8 +213,9 @@ def check_output(job: Job) -> None:
                 f"a layer that is simulated, {layers.start} to {layers.stop}")
     names = [probe.name for probe in job.probes]
     for number, probe in enumerate(job.probes):
-        require(probe.name not in names[:number], f"probes[{number}].name", f'"{probe.name}"',
-                "used once")
+        entry, name = f"probes[{number}].name", f'"{probe.name}"'
+        require(probe.name not in names[:number], entry, name, "used once")
+        require(probe.name != "time", entry, name, "another: the first column has this one")
         check_position(job, number)
     if job.solidification is not None:
         check_solidification(job)
@@ -278,10 +283,11 @@ def check_position(job: Job, number: int) -> None:
                 + ("" if axis == 2 else " at that height"))
 
 
-def check_memory(job: Job, free: float) -> None:
-    needed = memory_needed(job)
+def check_memory(job: Job, free: float, ranks: int) -> None:
+    needed = memory_needed(job, ranks)
     if needed > free:
         raise UserError(
-            f"the mesh needs about {needed / 1e9:.3g} GB (mesh.cell = {job.mesh.cell:g} m), but it "
-            f"must fit into the {free / 1e9:.3g} GB of memory that are free"
+            f"the mesh needs about {needed / 1e9:.3g} GB on {ranks} ranks (mesh.cell = "
+            f"{job.mesh.cell:g} m), but it must fit into the {free / 1e9:.3g} GB of memory that "
+            "are free"
         )

@@ -43,7 +43,8 @@ def resume(source: Path, folder: Path | None = None) -> None:
         parallel.rank_print(comm, f"{source} is finished; nothing is left to do")
         return
     path = parallel.together(comm, lambda: find_checkpoint(Path(source)))
-    job = parallel.together(comm, lambda: checked_job(path))
+    free = parallel.free_memory(comm)
+    job = parallel.together(comm, lambda: checked_job(path, free, comm.size))
     build = Build(job, comm, Path(folder) if folder else path.parent)
     build.restore(path)
     build.go()
@@ -57,8 +58,8 @@ def find_checkpoint(source: Path) -> Path:
     return path
 
 
-def checked_job(path: Path) -> Job:
-    """The job stored in a checkpoint, with its cross-checks passed.
+def checked_job(path: Path, free_memory: float | None = None, ranks: int = 1) -> Job:
+    """The job stored in a checkpoint, with its cross-checks passed, those of memory as in `check`.
 
     Raises UserError if the checkpoint lies in the folder of another job, or if its material or its
     surface is not what it was.
@@ -69,7 +70,7 @@ def checked_job(path: Path) -> Job:
         raise UserError(f"{path} belongs to another job than {beside}")
     job = parse(header["job"], header["job_path"])
     material = materials.load(job.material, job.path.parent)
-    check(job, material)
+    check(job, material, free_memory, ranks)
     part = shape.load(job)
     check_layers(job, part)
     require_same(f"material {material.name}", material.constants, header["material"], path)

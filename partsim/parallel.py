@@ -6,6 +6,7 @@ ends all ranks (`abort_on_error`).
 """
 
 import math
+import platform
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
+import psutil
 from mpi4py import MPI
 
 from partsim.errors import UserError
@@ -60,6 +62,17 @@ def together(comm: MPI.Comm, action: Callable[[], Result]) -> Result:
 def first_rank_only(comm: MPI.Comm, action: Callable[[], None]) -> None:
     """Calls `action()` on rank 0; its UserError or OSError is a UserError of all; collective."""
     together(comm, lambda: action() if comm.rank == 0 else None)
+
+
+def from_first(comm: MPI.Comm, action: Callable[[], Result]) -> Result:
+    """What `action()` gives on rank 0, on every rank; its UserError or OSError is one of all."""
+    return comm.bcast(together(comm, lambda: action() if comm.rank == 0 else None))
+
+
+def free_memory(comm: MPI.Comm) -> float:
+    """Bytes that are free on all machines of these ranks together; collective, the same on all."""
+    own = (platform.node(), psutil.virtual_memory().available)
+    return sum(dict(comm.allgather(own)).values())
 
 
 def one_line(failure: Exception) -> str:

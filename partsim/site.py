@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from math import inf
+from math import fsum, inf, nan
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from .mesh import adapt, growth
 from .mesh.forest import Leaves, carried
 from .mesh.lattice import Lattice, make_lattice
 from .mesh.mesh import Grid, Mesh
+from .mesh.nodes import key_point
 from .mesh.partition import cut
 from .mesh.transfer import Transfer, moved
 from .mesh.view import BlockView
 from .part.material import Material
+from .part.section import covered
 from .phase.integrate import BlockPhases, Options, PhaseFields, beta, initial
 from .phase.kernels import Groups
 from .phase.model import PhaseLaw
@@ -25,6 +27,7 @@ from .thermal.losses import make_loss_law
 
 VARIED = 1.75  # cost of a cell in a block whose conductivity varies: mostly where phases change too
 
+PHASES = ("alpha_stable", "martensite", "beta")  # as they are shown
 Deal = Callable[[Grid, np.ndarray], np.ndarray]  # from Site.work (n,) to the owner (n,) of blocks
 
 
@@ -49,6 +52,7 @@ class Site:
     fields  the table fields.FIELDS, with those of grouped layers if there are any
     former  (n_total,) K, room for the temperature before the last step
     phases  the phases in `state`, at owned nodes; those of ghosts are renewed when they are needed
+    phased  whether there are any: where both schemes are off, they are 0 and never shown
     """
 
     def __init__(self, job: Job, material: Material, comm):
@@ -63,12 +67,15 @@ class Site:
         self.losses = make_loss_law(material, job.losses.radiation, job.losses.evaporation, glow)
         excess = float(job.phase.decomposition == "excess")
         self.phase_law = PhaseLaw(**(material.phase or {}))._replace(excess=excess)
+        self.phased = {job.phase.laser_scheme, job.phase.cooling_scheme} != {"off"}
         self.counts, self.ledger = Counts(), Ledger()
         self.powder = self.untouched("powder")
 
     def untouched(self, kind: str) -> dict[str, float]:
         """The fields of "plate" or "powder" before the laser reaches it."""
-        phases = initial(kind, self.job.layers.temperature, self.phase_law)
+        phases = (0.0, 0.0, 0.0)
+        if self.phased:
+            phases = initial(kind, self.job.layers.temperature, self.phase_law)
         return {
             "temperature": self.job.layers.temperature,
             "consolidated": float(kind == "plate"),
@@ -256,7 +263,10 @@ class Site:
         return beta(*(values[name] for name in names), self.phase_law)
 
     def phase_means(self, part) -> dict[str, float | None]:
-        """Volume means over the part's consolidated cells, None if none is; collective."""
+        """Volume means over the part's consolidated cells, None if none is, or where there are no
+        phases; collective."""
+        if not self.phased:
+            return dict.fromkeys(PHASES, None)
         view = self.view()
         centre = view.cell_centres()
         counted = part.inside(centre) & (centre[..., 2] > 0) & (view.cells["consolidated"] >= 0.5)
@@ -264,7 +274,7 @@ class Site:
         counted &= np.arange(size)[None, :, None, None] < view.active[:, None, None, None]
         weight = counted * (view.stride[:, None, None, None].astype(float) ** 3)
         sums = [weight.sum()]
-        for name in ("alpha_stable", "martensite", "beta"):
+        for name in PHASES:
             nodal = view.nodes[name]
             mean = (
                 sum(
@@ -277,10 +287,25 @@ class Site:
             )
             sums.append((weight * np.where(counted, mean, 0.0)).sum())
         volume, *totals = self.comm.allreduce(np.array(sums))
-        names = ("alpha_stable", "martensite", "beta")
         if volume == 0:
-            return dict.fromkeys(names, None)
-        return {name: float(total / volume) for name, total in zip(names, totals)}
+            return dict.fromkeys(PHASES, None)
+        return {name: float(total / volume) for name, total in zip(PHASES, totals)}
+
+    def surface_temperature(self, section) -> float:
+        """K, mean over the top surface within a section; NaN where no node is in it; collective.
+
+        Each node counts with its exposed area; the products are summed exactly: the same on any
+        number of ranks.
+        """
+        mesh = self.mesh
+        point = key_point(mesh.nodes.key)
+        owned = np.arange(len(point)) >= mesh.nodes.n_ghost
+        top = np.flatnonzero(owned & (mesh.area > 0) & (point[:, 2] == mesh.top))
+        x, y, _ = self.lattice.position(point[top]).T
+        top = top[covered(section, x, y)]
+        area, temperature = mesh.area[top], self.state["temperature"][top]
+        sums = [np.concatenate(self.comm.allgather(v)) for v in (area, area * temperature)]
+        return fsum(sums[1]) / fsum(sums[0]) if len(sums[0]) else nan
 
     def blocks(self) -> BlockView:
         """This rank's blocks without fields."""
@@ -307,7 +332,8 @@ class Site:
             0,
             1,
         )
-        pitch, nodal = size + 1, ("temperature", "alpha_stable", "martensite", "beta", "liquid")
+        phases = PHASES if self.phased else ()
+        pitch, nodal = size + 1, ("temperature", *phases, "liquid")
         nodes = {n: mesh.to_blocks(shown[n]).reshape(-1, pitch, pitch, pitch) for n in nodal}
         cells = {"consolidated": self.state["consolidated"].reshape(-1, size, size, size)}
         return replace(self.blocks(), nodes=nodes, cells=cells)

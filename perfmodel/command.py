@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from partsim import parallel
-from partsim.command import free_memory, read_and_check
+from partsim.command import read_and_check
 from partsim.errors import UserError
 from partsim.lines import as_lines
 from partsim.job import Job
@@ -112,7 +112,7 @@ def stepping(
     ] = None,
 ) -> None:
     """Time multirate steps beside the one-rate scheme on the same layers; compare the fields."""
-    checked = agreed(multirate_job, job, free_memory() / BUILDS)
+    checked = agreed(multirate_job, job, parallel.free_memory(parallel.world()) / BUILDS)
     if first + layers - 1 > checked.layers.count:
         raise UserError(f"--first {first} --layers {layers}, but {job} has {checked.layers.count} "
                         "layers")
@@ -148,7 +148,7 @@ def scaling(
     ),
 ) -> None:
     """Time layers on several rank counts, predict others; write scaling.json, .md, .png."""
-    checked = agreed(multirate_job, job, free_memory())
+    checked = agreed(multirate_job, job, parallel.free_memory(parallel.world()))
     comm = parallel.world()
     layers = tuple(dict.fromkeys(layer or (checked.layers.start, checked.layers.stop)))
     for each in layers:

@@ -92,5 +92,7 @@ WRONG_PROBES = [
     ([("powder", [-5e-4, 0, 1e-4])], "probes[0].position[0] = -0.0005 m, but it must be in the sim"
      "ulated domain, -0.0004 to 0.0008 m along x at that height"),
     ([("a", MIDDLE), ("a", MIDDLE)], 'probes[1].name = "a", but it must be used once'),
+    ([("time", MIDDLE)], 'probes[0].name = "time", but it must be another: the first column has'
+     " this one"),
     ([("a,b", MIDDLE)], 'probes[0].name = "a,b", but it must be made of letters, digits, blanks'),
 ]

@@ -27,6 +27,8 @@ def layer_means(snapshot: Path) -> dict[str, np.ndarray]:
     top. Raises UserError if the file is no snapshot or has no such cells.
     """
     with Snapshot(snapshot) as file:
+        if not set(PHASES) <= file.node_fields:
+            raise UserError(f"{snapshot} has no phases: the job computed none")
         thickness = layer_thickness(file.header["job"], snapshot)
         centre, edge = cells_of(file)
         low, high = np.array(file.header["part"])

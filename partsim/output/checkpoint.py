@@ -23,7 +23,7 @@ from partsim.output.shared_file import (
 )
 from partsim.parallel import first_rank_only
 
-FORMAT = "partsim checkpoint 7"
+FORMAT = "partsim checkpoint 8"
 NAME = re.compile(r"(\d{6,})_.+\.checkpoint\.h5")
 
 Arrays = dict[str, np.ndarray]

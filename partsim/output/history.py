@@ -1,5 +1,6 @@
 """Tables that grow while a run goes on: CSV files whose first column orders the rows."""
 
+import csv
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,6 +66,21 @@ class History:
 
     def _whole(self, line: str) -> bool:
         return line.endswith("\n") and line.count(",") == len(self.columns) - 1
+
+
+def by_stage(path: Path, columns: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Sums of what cumulative columns gain from row to row, by the row's `stage`."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found: dict[str, dict[str, float]] = {}
+    before = dict.fromkeys(columns, 0.0)
+    for row in rows:
+        sums = found.setdefault(row["stage"], dict.fromkeys(columns, 0.0))
+        for name in columns:
+            value = float(row[name])
+            sums[name] += value - before[name]
+            before[name] = value
+    return found
 
 
 def first(line: str) -> float:

@@ -6,6 +6,7 @@
     mesh          levels and edges of the cells
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -46,6 +47,39 @@ def render(run: Path, out: Path) -> list[Path]:
             return [path for file in files for path in _render_one(file, out, file == files[-1])]
     except OSError as failure:
         raise UserError(f"cannot write pictures to {out}: {failure.strerror}") from failure
+
+
+def render_cuts(
+    run: Path, out: Path, layers: Sequence[int], planes: Sequence[tuple[int, float]]
+) -> list[Path]:
+    """Draws temperature and phases of a run's snapshots in planes; the files written.
+
+    layers  of which all snapshots are drawn, none: the last one
+    planes  (axis, m) each, none: the upright ones through the middle of the part
+
+    Raises UserError where there is no such snapshot or plane, or `out` cannot be written.
+    """
+    files = of_layers(Path(run), layers) if layers else snapshots(Path(run))[-1:]
+    written = []
+    with matplotlib.rc_context(STYLE):
+        for file in files:
+            with Snapshot(file) as snapshot:
+                written.append(Path(out) / f"cuts_{file.stem}.png")
+                cuts_figure(snapshot, planes).savefig(written[-1])
+    return written
+
+
+def of_layers(run: Path, layers: Sequence[int]) -> list[Path]:
+    """The snapshots of some layers in the order of time; UserError where one has none."""
+    of_layer: dict[int, list[Path]] = {}
+    for file in snapshots(run):
+        with Snapshot(file) as snapshot:
+            of_layer.setdefault(snapshot.header.get("layer"), []).append(file)
+    for layer in layers:
+        if layer not in of_layer:
+            known = ", ".join(str(each) for each in of_layer if each)
+            raise UserError(f"--layer {layer}, but {run} has snapshots of layers {known} only")
+    return [file for layer in sorted(set(layers)) for file in of_layer[layer]]
 
 
 def snapshots(run: Path) -> list[Path]:
@@ -90,6 +124,30 @@ def temperature_figure(snapshot: Snapshot) -> Figure:
         mark_window(place, window)
         mark_beam(enlarged, window, header)
     plain_ticks(figure.colorbar(image, ax=axes, label=scale.label, aspect=35), scale.norm)
+    return figure
+
+
+def cuts_figure(snapshot: Snapshot, planes: Sequence[tuple[int, float]]) -> Figure:
+    """Temperature, and the phases of the dense material, in planes; see `render_cuts`."""
+    low, high = _part(snapshot)
+    middle = (low + high) / 2
+    cuts = [_around_part(snapshot, _plane(snapshot, axis, place))
+            for axis, place in planes or ((1, middle[1]), (0, middle[0]))]
+    fields = dict(PHASES) if set(PHASES) <= snapshot.node_fields else {}
+    rows = [[cut] * (1 + len(fields)) for cut in cuts]
+    figure, axes = panels(rows, f"Temperature and phases, {_when(snapshot.header)}")
+    warm = [_nodal(snapshot, cut, "temperature") for cut in cuts]
+    span = Normalize(min(map(np.nanmin, warm)), max(map(np.nanmax, warm)))
+    scale = Scale("inferno", span, "temperature / K")
+    for place, cut, values in zip(axes[:, 0], cuts, warm):
+        image = show(place, cut, values, scale, NOTHING)
+    figure.colorbar(image, ax=axes[:, 0], label=scale.label, location="bottom")
+    dense = [_dense_phases(snapshot, cut) for cut in cuts] if fields else []
+    for column, (name, label) in enumerate(fields.items(), start=1):
+        scale = Scale("viridis", Normalize(0, 1), f"fraction of {label}")
+        for place, cut, found in zip(axes[:, column], cuts, dense):
+            image = show(place, cut, found[name], scale, POWDER)
+        figure.colorbar(image, ax=axes[:, column], label=scale.label, location="bottom")
     return figure
 
 
@@ -170,13 +228,29 @@ def _standard_cuts(snapshot: Snapshot) -> list[Cut]:
 
 def _cuts_of_part(snapshot: Snapshot) -> list[Cut]:
     """Cuts through the middle of the part, a little larger than the part."""
+    middle = np.mean(_part(snapshot), axis=0)
+    cuts = horizontal(snapshot, middle[2]), vertical(snapshot, middle, (1.0, 0.0))
+    return [_around_part(snapshot, cut) for cut in cuts]
+
+
+def _around_part(snapshot: Snapshot, cut: Cut) -> Cut:
+    """A cut without what is far from the part."""
     low, high = _part(snapshot)
     middle, margin = (low + high) / 2, 0.05 * (high - low)
-    cuts = []
-    for cut in horizontal(snapshot, middle[2]), vertical(snapshot, middle, (1.0, 0.0)):
-        (u0, v0), (u1, v1) = cut.place(low - margin), cut.place(high + margin)
-        cuts.append(cut.window(cut.place(middle), (u1 - u0, v1 - v0)))
-    return cuts
+    (u0, v0), (u1, v1) = cut.place(low - margin), cut.place(high + margin)
+    return cut.window(cut.place(middle), (u1 - u0, v1 - v0))
+
+
+def _plane(snapshot: Snapshot, axis: int, place: float) -> Cut:
+    """The cut normal to an axis; UserError where the plane misses the domain."""
+    low, high = (corner[axis] for corner in snapshot.bounds)
+    if not low <= place <= high:
+        raise UserError(f"--cut {'xyz'[axis]}={1e3 * place:g} mm must lie in what was simulated, "
+                        f"{1e3 * low:g} to {1e3 * high:g} mm")
+    if axis == 2:
+        return horizontal(snapshot, place)
+    point = np.where(np.arange(3) == axis, place, 0.0)
+    return vertical(snapshot, point, (1.0, 0.0) if axis == 1 else (0.0, 1.0))
 
 
 def _window(cut: Cut, hot: np.ndarray) -> Cut:

@@ -4,7 +4,7 @@ import math
 import platform
 import resource
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 
@@ -18,17 +18,18 @@ from partsim.output.arrivals import NAME as ARRIVALS
 from partsim.output.arrivals import ArrivalTable, Places, grid
 from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.events import Events
-from partsim.output.history import History
+from partsim.output.history import History, by_stage
 from partsim.output.points import box_points, centres_along
-from partsim.output.probes import Found, Probes
+from partsim.output.probes import FIELDS, Found, Probes
 from partsim.output.signals import Signals
 from partsim.output.solidification import NAME as PASSAGES
 from partsim.output.solidification import Solidification
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
 from partsim.output.window import PATTERN as PARTS
 from partsim.output.window import Box, Window
-from partsim.parallel import first_rank_only, rank_print
+from partsim.parallel import first_rank_only, from_first, rank_print
 from partsim.part.arrival import arrivals
+from partsim.schema import require
 from partsim.wholefile import replace_json, replace_text
 
 STAGES = ("thermal", "phase", "halo", "growth", "output")
@@ -67,7 +68,8 @@ class Records:
         if probes:
             points = np.array([probe.position for probe in probes])
             names = [probe.name for probe in probes]
-            self.probes = Probes(self.comm, self.folder / "probes.csv", points, names)
+            shown = FIELDS if build.site.phased else ("temperature",)
+            self.probes = Probes(self.comm, self.folder / "probes.csv", points, names, shown)
         self.passages = None
         if build.job.solidification:
             self.passages = self.recorder()
@@ -83,18 +85,24 @@ class Records:
 
     def recorder(self) -> Solidification:
         """Watches the liquidus in the cells of the job's box."""
-        points = box_points(*self.axes_of(self.build.job.solidification))
+        points = box_points(*self.axes_of("solidification"))
         return Solidification(self.comm, self.folder, points, self.build.material.liquidus)
 
     def window_box(self) -> Box:
         """Where and when the job's window is read."""
         window = self.build.job.window
-        return Box(*self.axes_of(window), window.every, window.layers)
+        return Box(*self.axes_of("window"), window.every, window.layers)
 
-    def axes_of(self, box) -> list[np.ndarray]:
-        """m, coordinates along x, y, z of the centres of the finest cells in a box of the job."""
-        lattice = self.build.site.lattice
-        return centres_along(box.low, box.high, lattice.origin, lattice.cell)
+    def axes_of(self, name: str) -> list[np.ndarray]:
+        """m, coordinates along x, y, z of the centres of the finest cells in a box of the job;
+        UserError where there are none."""
+        lattice, box = self.build.site.lattice, getattr(self.build.job, name)
+        axes = centres_along(box.low, box.high, lattice.origin, lattice.cell)
+        for axis, (low, high, centres) in enumerate(zip(box.low, box.high, axes)):
+            require(len(centres) > 0, f"{name}.high[{axis}]", f"{high:g} m",
+                    f"beyond the centre of a cell of {lattice.cell:g} m above {name}.low[{axis}] = "
+                    f"{low:g} m")
+        return axes
 
     @property
     def tables(self) -> list[Probes | Solidification | ArrivalTable]:
@@ -208,7 +216,8 @@ class Records:
                 self.fields("scan")
         if build.index == len(build.stretch.steps):
             return
-        if build.index // self.output.history_steps > before // self.output.history_steps:
+        every, scanned = self.output.history_steps, build.stretch.laser
+        if build.index // every > before // every or before < scanned == build.index:
             self.row()
         if build.index // WATCH > before // WATCH or build.is_super(build.stretch.steps[before]):
             self.watch()
@@ -276,8 +285,15 @@ class Records:
             "nodes": build.site.mesh.total_nodes,
             "closing_error": build.energy()["closing_error"],
             "peak_temperature_kelvin": self.comm.allreduce(build.peak, op=max),
+            "surface_temperature_kelvin": self.surface_temperature(),
             "seconds": build.wall(),
         }
+
+    def surface_temperature(self) -> float | None:
+        """K, mean over the part's surface; None where no node lies in it; collective."""
+        build = self.build
+        kelvin = build.site.surface_temperature(build.part.section(build.site.mesh.layer))
+        return None if math.isnan(kelvin) else kelvin
 
     def sample(self) -> None:
         """One row of the probes."""
@@ -395,6 +411,7 @@ class Records:
             "simulated_seconds": build.clock.time,
             "wall_seconds": build.wall(),
             "stage_seconds": {name: seconds.get(name, 0.0) for name in STAGES},
+            "stage_seconds_by_step": from_first(self.comm, self.seconds_by_step),
             "node_updates_per_second": build.rate(),
             "equivalent_updates_per_second": build.equivalent_rate(),
             "energy_joules": build.energy(),
@@ -405,6 +422,21 @@ class Records:
             "versions": {
                 "partsim": __version__,
                 "python": platform.python_version(),
-                **{name: version(name) for name in LIBRARIES},
+                **{name: version_of(name) for name in LIBRARIES},
             },
         }
+
+    def seconds_by_step(self) -> dict[str, dict[str, float]]:
+        """Of steps with the laser on and of others: seconds of each stage, growth with the first
+        laser steps of a layer."""
+        found = by_stage(self.history.path, [f"seconds_{stage}" for stage in STAGES])
+        return {kind: {stage: sums[f"seconds_{stage}"] for stage in STAGES}
+                for kind, sums in found.items()}
+
+
+def version_of(library: str) -> str | None:
+    """Its version; None where it is not installed, as petsc4py need not be for a part."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

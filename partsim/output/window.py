@@ -77,12 +77,13 @@ class Window:
         if not self._waiting:
             return
         times = np.array([time for time, _, _ in self._waiting])
-        mine = np.full((len(times), len(self.points)), -np.inf)
-        for row, (_, number, values) in zip(mine, self._waiting):
-            row[number] = values
-        whole = np.empty_like(mine)
-        self.comm.Allreduce(mine, whole, op=MPI.MAX)
-        whole[np.isneginf(whole)] = np.nan
+        parts = self.comm.gather([(number, values) for _, number, values in self._waiting])
+        whole = None
+        if parts is not None:
+            whole = np.full((len(times), len(self.points)), np.nan)
+            for part in parts:
+                for row, (number, values) in zip(whole, part):
+                    row[number] = values
         path = self.folder / f"window_{ticks:010d}.h5"
         first_rank_only(self.comm, lambda: write_whole(path, self._layout(times, whole)))
         self._waiting = []

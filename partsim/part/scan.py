@@ -1,5 +1,6 @@
 """Where the beam is and how strong, as a function of time: straight lines and jumps."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -86,6 +87,15 @@ class ScanPath:
         begin = np.maximum(self.times[:-1][span], t0)
         end = np.minimum(self.times[1:][span], t1)
         return math.fsum(self.power[span] * np.maximum(end - begin, 0.0))
+
+
+def digest(paths: Sequence[ScanPath]) -> str:
+    """SHA-256 of the paths of some beams, to the last bit of their numbers."""
+    found = hashlib.sha256()
+    for path in paths:
+        for values in (path.ends, path.times, path.power):
+            found.update(np.ascontiguousarray(values))
+    return found.hexdigest()
 
 
 class Vectors(NamedTuple):

@@ -6,9 +6,13 @@ import json
 import numpy as np
 import pytest
 
+from partsim.errors import UserError
+from partsim.export.layers import layer_means
+from partsim.jobcheck import stability_limit
+from partsim.output.picture import snapshots
 from partsim.parallel import world
 from partsim.program import stretch
-from tests.build_job import LAYERS, PROBES, build_job, run_build, stored
+from tests.build_job import EXPLICIT, LAYERS, PROBES, build_job, run_build, stored
 
 pytestmark = pytest.mark.pair
 
@@ -19,6 +23,7 @@ ENERGIES = {
 NESTED = {
     "steps": {"laser", "cooling"},
     "stage_seconds": STAGES,
+    "stage_seconds_by_step": {"laser", "cooling"},
     "energy_joules": ENERGIES,
     "phase_means": {"alpha_stable", "martensite", "beta"},
     "versions": {"partsim", "python", "numpy", "numba", "mpi4py", "petsc4py", "h5py"},
@@ -72,6 +77,32 @@ def test_steps_are_those_of_the_program(summary, built):
     pauses = LAYERS * job.layers.dwell + job.final_cooling.duration
     scanned = summary["steps"]["laser"] * base
     assert summary["simulated_seconds"] == pytest.approx(scanned + pauses, rel=1e-12)
+
+
+def test_time_is_told_apart_where_the_scan_ends(summary, built):
+    """A row there in every layer, so that no row has both: the two add up to all that was timed."""
+    last = {row["layer"]: int(row["step"]) for row in rows(built, "history.csv")
+            if row["stage"] == "laser"}
+    ticks = 0
+    for layer in range(1, LAYERS + 1):
+        laid = stretch(built.job, built.part, layer - 1)
+        assert last[str(layer)] == ticks + laid.laser
+        ticks += sum(laid.steps)
+    both = summary["stage_seconds_by_step"].values()
+    for stage in ("thermal", "phase"):
+        assert min(each[stage] for each in both) > 0
+        assert sum(each[stage] for each in both) == pytest.approx(
+            column(built, "history.csv", f"seconds_{stage}")[-1])
+
+
+def test_log_tells_the_residual_temperature(built, comm):
+    """Of the surface, after the cool-down of each layer."""
+    events = [json.loads(line) for line in
+              (built.records.folder / "log.jsonl").read_text().splitlines()]
+    ended = {event["layer"]: event["surface_temperature_kelvin"] for event in events
+             if event["event"] == "layer ended" and not event["final"]}
+    assert set(ended) == set(range(1, LAYERS + 1))
+    assert all(900 < kelvin < 1600 for kelvin in ended.values()) and ended[10] > ended[1] + 300
 
 
 def test_peak_is_that_of_a_melt_pool(summary, built):
@@ -132,6 +163,32 @@ def test_final_cooling_takes_plate_and_part_to_its_temperature(built, summary, c
     before = column(built, "probes.csv", "core.martensite")[end_of_layers][-1]
     assert before < 0.5 * summary["phase_means"]["martensite"]
     assert sum(summary["phase_means"].values()) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_step_near_the_limit_is_heated(comm, shared_tmp):
+    """Between nine tenths of the stable step and all of it a base step is explicit all the same."""
+    changes = {**EXPLICIT, "layers.stop": 1, "time.step": "190 us", "layers.dwell": "1.9 ms",
+               "time.ratio": 1, "output.mid_scan": []}
+    build = run_build(comm, build_job(changes, probes=()), shared_tmp / "near")
+    limit = stability_limit(build.job, build.material)
+    assert 0.9 * limit < build.clock.base < limit
+    paths = stretch(build.job, build.part, 0).paths
+    assert build.energy()["laser"] == pytest.approx(sum(path.energy() for path in paths), rel=1e-9)
+
+
+def test_a_material_without_phases_shows_none(comm, shared_tmp):
+    changes = {**EXPLICIT, "material.name": "316L", "layers.stop": 1, "output.mid_scan": [],
+               "phase.laser_scheme": "off", "phase.cooling_scheme": "off"}
+    build = run_build(comm, build_job(changes), shared_tmp / "steel")
+    folder = build.records.folder
+    assert set(build.site.view().nodes) == {"temperature", "liquid"}
+    summary = json.loads((folder / "summary.json").read_text())
+    assert set(summary["phase_means"].values()) == {None}
+    heads = (folder / "probes.csv").read_text().splitlines()[0].split(",")
+    assert heads == ["time", *(f"{name}.temperature" for name, _ in PROBES)]
+    if comm.rank == 0:
+        with pytest.raises(UserError, match="has no phases: the job computed none"):
+            layer_means(snapshots(folder)[-1])
 
 
 def test_start_layer_begins_on_the_estimated_part(comm, module_tmp):

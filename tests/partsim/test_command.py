@@ -71,6 +71,24 @@ def test_run_builds_beside_the_job_or_where_told(stage, folder):
     assert all(call[0].path == folder / "part.toml" and call[1].is_dir() for call in calls)
 
 
+def test_an_unfinished_run_is_not_overwritten_by_chance(stage, folder, comm):
+    calls = stage("launch", "run")
+    out = folder / "part.out"
+    if comm.rank == 0:
+        out.mkdir()
+        (out / "000001_layer.checkpoint.h5").touch()
+    comm.Barrier()
+    told = refusal("run", folder / "part.toml")
+    assert told.endswith(f"go on with partsim resume {out}, or give it up with --overwrite")
+    execute(["run", str(folder / "part.toml"), "--overwrite"])
+    comm.Barrier()
+    if comm.rank == 0:
+        (out / "summary.json").touch()
+    comm.Barrier()
+    execute(["run", str(folder / "part.toml")])
+    assert len(calls) == 2
+
+
 def test_resume_takes_folder_or_checkpoint(stage, folder):
     calls = stage("launch", "resume")
     execute(["resume", str(folder)])
@@ -126,6 +144,16 @@ def test_render_draws_into_the_run_or_where_told(stage, folder, comm):
     execute(["render", str(folder), "--output", str(folder / "png")])
     expected = [(folder, folder), (folder, folder / "png")]
     assert calls == (expected if comm.rank == 0 else [])
+
+
+def test_render_takes_layers_and_planes(stage, folder, comm):
+    calls = stage("output.picture", "render_cuts")
+    execute(["render", str(folder), "--layer", "190", "--cut", "x=5 mm", "--cut", "z = 9 mm"])
+    execute(["render", str(folder), "--layer", "3"])
+    planes = [(0, pytest.approx(5e-3)), (2, pytest.approx(9e-3))]
+    expected = [(folder, folder, [190], planes), (folder, folder, [3], [])]
+    assert calls == (expected if comm.rank == 0 else [])
+    assert 'must be a plane such as "x=5 mm"' in refusal("render", folder, "--cut", "5 mm")
 
 
 def test_phases_passes_law_and_initial_fractions(stage, folder, comm):

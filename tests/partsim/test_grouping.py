@@ -115,6 +115,14 @@ def test_single_layers_are_left_alone():
     assert grouped(job) is job
 
 
+def test_layers_that_a_window_names_are_those_of_the_job():
+    box = {"window.low": ["0 mm", "0 mm", "0 mm"], "window.high": ["0.4 mm", "0.4 mm", "0.4 mm"],
+           "window.every": "1 ms"}
+    job = grouped(build_job(GROUPED, box, {"window.layers": [1, 2, 4]}))
+    assert job.window.layers == (1, 2)
+    assert grouped(build_job(GROUPED, box)).window.layers == ()
+
+
 @pytest.mark.parametrize(
     "wrong, entry",
     [({"layers.count": 5}, "layers.count = 5"), ({"layers.stop": 3}, "layers.stop = 3"),

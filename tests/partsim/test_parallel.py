@@ -11,7 +11,8 @@ import pytest
 from partsim.errors import UserError
 from partsim.output.progress import Progress, clock
 from partsim.parallel import (
-    first_rank_only, global_max, global_sum, raise_together, rank_print, together,
+    first_rank_only, free_memory, from_first, global_max, global_sum, raise_together,
+    rank_print, together,
 )
 from partsim.timers import Timers
 from tests.processes import environment_outside_mpi
@@ -55,6 +56,13 @@ def test_together_returns_own_values_and_shares_failures(comm):
         together(comm, fail_on_the_last)
     with pytest.raises(UserError, match="first"):
         first_rank_only(comm, lambda: open("/no/such/first"))
+
+
+def test_what_the_first_rank_finds_or_fails_at_is_had_by_all(comm):
+    assert from_first(comm, lambda: {"rank": comm.rank}) == {"rank": 0}
+    with pytest.raises(UserError, match="No such file"):
+        from_first(comm, lambda: open("/no/such/file"))
+    assert free_memory(comm) > 1e8 and len(set(comm.allgather(free_memory(comm)))) == 1
 
 
 def test_an_invariant_of_our_own_is_no_mistake_of_the_user(comm):

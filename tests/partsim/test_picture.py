@@ -8,7 +8,7 @@ from partsim.errors import UserError
 from partsim.output.panels import (
     LogNorm, Normalize, Scale, panels, show, temperature_scale, value_range,
 )
-from partsim.output.picture import render
+from partsim.output.picture import of_layers, render, render_cuts
 from partsim.output.slices import Cut, Snapshot, horizontal, vertical
 from partsim.output.snapshot import append_series, write_snapshot
 from tests.blocks import H, ORIGIN, everything, linear, share
@@ -127,6 +127,25 @@ def test_run_becomes_pictures(comm, tmp_path):
         assert min(picture.shape[:2]) > 500 and picture[..., :3].std() > 0.05
     yellow = (imread(written[0])[..., :3] @ [1, 1, -1] > 1.2).mean()
     assert yellow > 1e-3, "the melt pool is the brightest spot"
+
+
+@pytest.mark.serial
+def test_cuts_of_layers(comm, tmp_path):
+    """Layers with several snapshots show all of them, planes are those asked for."""
+    for number, layer in enumerate((3, 3, 4)):
+        file = tmp_path / f"cube_{number}.hdf"
+        write_snapshot(comm, file, hot_spot(everything()), float(number),
+                       HEADER | {"layer": layer, "scanning": False})
+        append_series(comm, tmp_path / "cube.hdf.series", file, float(number))
+    assert [path.name for path in of_layers(tmp_path, [3])] == ["cube_0.hdf", "cube_1.hdf"]
+    with pytest.raises(UserError, match="--layer 5, but .* has snapshots of layers 3, 4 only"):
+        of_layers(tmp_path, [4, 5])
+    written = render_cuts(tmp_path, tmp_path, [], [(2, BEAM[2]), (0, BEAM[0])])
+    assert [path.name for path in written] == ["cuts_cube_2.png"]
+    assert imread(written[0])[..., :3].std() > 0.05
+    assert len(render_cuts(tmp_path, tmp_path, [3], [])) == 2
+    with pytest.raises(UserError, match="--cut z=900 mm must lie in what was simulated, "):
+        render_cuts(tmp_path, tmp_path, [], [(2, 0.9)])
 
 
 @pytest.mark.serial

@@ -8,7 +8,7 @@ import h5py
 import pytest
 from mpi4py import MPI
 
-from partsim import __main__
+from partsim import __main__, build
 from partsim.errors import UserError
 from partsim.launch import checked_job
 from partsim.output.checkpoint import latest, load_header
@@ -37,8 +37,8 @@ MOMENTS = {  # stretches and steps of the next one that are done, between macro 
 FIFTH_LAYERS = {"layer 5": (5, 0), "layer 10": (10, 0), "end": (11, 0)}
 SHORT = {**EXPLICIT, "layers.stop": 1, "output.mid_scan": [], "output.checkpoint_layers": 1}
 TIMES = {
-    "wall_seconds", "stage_seconds", "peak_memory_bytes", "node_updates_per_second",
-    "equivalent_updates_per_second",
+    "wall_seconds", "stage_seconds", "stage_seconds_by_step", "peak_memory_bytes",
+    "node_updates_per_second", "equivalent_updates_per_second",
 }
 
 
@@ -190,6 +190,17 @@ def test_wrong_checkpoint_is_one_line_on_every_rank(
     error = capsys.readouterr().err
     assert error.count("\n") == (comm.rank == 0)
     assert comm.rank > 0 or (error.startswith("partsim: ") and told in error)
+
+
+def test_scan_path_changed_since_the_checkpoint_is_refused(comm, shared_tmp, monkeypatch):
+    """A file of the scan may be another by now; the step at hand would be on another path."""
+    job = build_job({**SHORT, "layers.stop": 2}, probes=())
+    folder = run_build(comm, job, shared_tmp / "run").records.folder
+    first = sorted(folder.glob("*.checkpoint.h5"))[0]
+    assert place(first) == (1, 0)
+    monkeypatch.setattr(build, "digest", lambda paths: "of another path")
+    with pytest.raises(UserError, match="another scan path of layer 2 than the job has now"):
+        resume_build(comm, first, shared_tmp / "more")
 
 
 def test_material_changed_since_the_checkpoint_is_refused(comm, shared_tmp):

@@ -1,5 +1,6 @@
 """The beam's path: energy, position and events, the placing of lines, what is refused."""
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from partsim.errors import UserError
 from partsim.job import load, parse
-from partsim.part.scan import ScanPath
+from partsim.part.scan import ScanPath, digest
 from partsim.part.shape import Box, load as load_shape
 from partsim.part.strategy import layer_paths
 from tests.small_job import job_text
@@ -116,6 +117,16 @@ def test_beam_moves_with_its_speed_and_jumps_in_no_time():
     np.testing.assert_allclose(before, [10e-3, 40e-6, 50e-6], atol=1e-12)
     passed = path.position(np.array([1e-3, 2e-3]))
     np.testing.assert_allclose(passed[1] - passed[0], [0.96e-3, 0, 0], atol=1e-15)
+
+
+def test_digest_tells_every_bit():
+    path = path_of({})
+    same = digest([path, path_of({})])
+    assert digest([path_of({}), path]) == same != digest([path])
+    for name in ("ends", "times", "power"):
+        values = getattr(path, name).copy()
+        values.flat[-1] = np.nextafter(values.flat[-1], np.inf)
+        assert digest([path, replace(path, **{name: values})]) != same
 
 
 @pytest.mark.parametrize("angle", [0, 30, 45, 67, 90, 134, 180, 201, 270, 359])

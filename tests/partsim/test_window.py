@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from partsim.build import Build
 from partsim.errors import UserError
 from partsim.export.points import read_table
 from partsim.export.window import export_window
@@ -140,3 +141,12 @@ def test_a_run_without_a_window_and_a_damaged_part(tmp_path):
     (tmp_path / "window_0000000001.h5").write_bytes(b"nothing")
     with pytest.raises(UserError, match="is damaged or no part of a window"):
         export_window(tmp_path, tmp_path / "joined.h5")
+
+
+def test_a_box_between_the_centres_of_cells_is_refused(comm, shared_tmp):
+    """Nothing would be recorded; cells are 50 um wide."""
+    low, high = ["0.2 mm", "0.2 mm", "0.03 mm"], ["0.5 mm", "0.5 mm", "0.07 mm"]
+    job = build_job(SHORT, {"window.low": low, "window.high": high}, probes=())
+    check(job, material.load(job.material, job.path.parent))
+    with pytest.raises(UserError, match=r"window.high\[2\] = 7e-05 m, but it must be beyond the"):
+        Build(job, comm, shared_tmp)
