@@ -34,14 +34,15 @@ mkdir -p $out
 gensim ebsd "${crops[@]}" --output $out/scanned.h5
 
 say "pre-training, stopped half way"
-gensim pretrain "${base[@]}" "${crops[@]}" --output $out/pretrain "${settings[@]}" --stop 800 ||
+gensim pretrain "${base[@]}" "${crops[@]}" --output $out/pretrain "${settings[@]}" --overwrite \
+    --stop 800 ||
     [ $? = 3 ] # what a run that was stopped ends with
 say "resumed"
 gensim resume $out/pretrain
 
 for verb in finetune distill; do
     say "$verb $weights on the scanned crops"
-    gensim $verb "$weights" $out/scanned.h5 --output $out/$verb "${settings[@]}"
+    gensim $verb "$weights" $out/scanned.h5 --output $out/$verb --overwrite "${settings[@]}"
 done
 
 for model in pretrain finetune distill; do

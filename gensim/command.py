@@ -29,6 +29,9 @@ Sets = Annotated[
 Stop = Annotated[
     int | None, typer.Option(metavar="IMAGES", help="Stop there, the state written; then resume.")
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Give up the training that the folder has.")
+]
 CropFiles = Annotated[list[Path], typer.Argument(metavar="FILES", help="Crops files.")]
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write.")]
 CropOutput = Annotated[
@@ -178,6 +181,7 @@ def pretrain(
     ] = None,
     settings: Sets = None,
     stop: Stop = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a network from random weights, or go on from those of --base; alone, under torchrun or
     under mpirun.
@@ -187,23 +191,25 @@ def pretrain(
     """
     if network is not None and base is not None:
         raise UserError("--network beside --base: a model has its own network")
-    begin("pretrain", files, output, settings, stop, network=network, base=base)
+    begin("pretrain", files, output, settings, (stop, overwrite), network=network, base=base)
 
 
 @app.command()
 def finetune(
-    model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None
+    model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train the last up blocks of MODEL on other crops, the rest frozen (setting up_blocks)."""
-    begin("finetune", files, output, settings, stop, base=model)
+    begin("finetune", files, output, settings, (stop, overwrite), base=model)
 
 
 @app.command()
 def distill(
-    model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None
+    model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a copy of MODEL on other crops, held near to what MODEL predicts (setting truth)."""
-    begin("distill", files, output, settings, stop, base=model)
+    begin("distill", files, output, settings, (stop, overwrite), base=model)
 
 
 @app.command()
@@ -338,10 +344,11 @@ def predict(
 
 
 def begin(
-    verb: str, files: list[Path], output: Path, words: list[str] | None, stop: int | None,
-    **origin: Any,
+    verb: str, files: list[Path], output: Path, words: list[str] | None,
+    how: tuple[int | None, bool], **origin: Any,
 ) -> None:
-    """Begins a training; `origin` is a network's name or the folder of a base model."""
+    """Begins a training; `how` is (stop, overwrite), `origin` a network's name or the folder of a
+    base model."""
     run = learning("train.run")
     from gensim.train.plan import Plan, settings_of
 
@@ -350,7 +357,7 @@ def begin(
     settings = settings_of(words or [])
     paths = tuple(path.resolve() for path in files)
     make_writable(output)
-    run.begin(Plan(verb=verb, files=paths, settings=settings, **origin), output, stop)
+    run.begin(Plan(verb=verb, files=paths, settings=settings, **origin), output, *how)
 
 
 def report(tree: dict[str, Any], json_file: Path | None) -> None:

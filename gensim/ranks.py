@@ -1,7 +1,7 @@
 """The processes of a run: started alone, by torchrun or by mpirun.
 
-Gradients go through torch.distributed, NCCL between GPUs and gloo otherwise. Under mpirun MPI only
-tells who is who and where rank 0 listens.
+Ranks speak through torch.distributed: gradients by NCCL where every rank has a GPU of its own, all
+else by gloo. Under mpirun MPI only tells who is who and where rank 0 listens.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -25,11 +25,15 @@ TORCHRUN_NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_POR
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all."""
+    """This process among all.
+
+    gpus  those through which gradients go, None for gloo
+    """
 
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")
+    gpus: dist.ProcessGroup | None = None
 
     def share(self, count: int) -> range:
         """The numbers out of 0 ... count - 1 that are this rank's: a block of even size."""
@@ -39,7 +43,7 @@ class Ranks:
         """The sums over all ranks; collective."""
         if self.size == 1:
             return values
-        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        total = torch.tensor(values, dtype=torch.float64)
         dist.all_reduce(total)
         return total.tolist()
 
@@ -68,41 +72,69 @@ class Ranks:
         self.together(lambda: action() if self.rank == 0 else None)
 
 
+class Place(NamedTuple):
+    """Where this process is among those of its machine, and how many there are in all.
+
+    number  on this machine
+    cores   that each process of the machine may use, one set each
+    """
+
+    number: int
+    cores: list[set[int]]
+    size: int
+
+
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
     """Joins the other ranks, each on a GPU of its own where there are; leaves them at the end.
 
-    A rank without a GPU computes with cores/ranks threads, whatever OMP_NUM_THREADS says: torchrun
-    sets it to 1.
+    A rank without a GPU computes with as many threads as it has cores, shared with the ranks that
+    may use the same ones, whatever OMP_NUM_THREADS says: torchrun sets it to 1.
     """
-    local, size = _placed()
-    cuda = torch.cuda.is_available()
-    device = torch.device("cuda", local[0] % torch.cuda.device_count()) if cuda else Ranks.device
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local[1]))
+    place, cuda = _placed(), torch.cuda.is_available()
+    device = torch.device("cuda", place.number % torch.cuda.device_count()) if cuda else (
+        Ranks.device)
+    torch.set_num_threads(threads(place))
     if cuda:
         torch.cuda.set_device(device)
-    if size == 1:
+    if place.size == 1:
         yield Ranks(device=device)
         return
-    shared = cuda and local[1] > torch.cuda.device_count()  # NCCL refuses two ranks on one GPU
-    dist.init_process_group("nccl" if cuda and not shared else "gloo", timeout=PATIENCE)
+    dist.init_process_group("gloo", timeout=PATIENCE)
     try:
-        yield Ranks(dist.get_rank(), size, device)
+        yield Ranks(dist.get_rank(), place.size, device, _gpus(device) if cuda else None)
     finally:
         dist.destroy_process_group()
 
 
-def _placed() -> tuple[tuple[int, int], int]:
-    """(rank, ranks) on this machine, and ranks in all; sets what torch.distributed looks for."""
+def threads(place: Place) -> int:
+    """Cores of this process over the processes that may use some of them."""
+    own = place.cores[place.number]
+    return max(1, len(own) // sum(bool(own & other) for other in place.cores))
+
+
+def _gpus(device: torch.device) -> dist.ProcessGroup | None:
+    """All ranks by NCCL, which refuses two ranks on one GPU: then None; collective."""
+    own = socket.gethostname(), str(torch.cuda.get_device_properties(device).uuid)
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, own)
+    if len(set(everyone)) < len(everyone):
+        return None
+    return dist.new_group(backend="nccl", timeout=PATIENCE)
+
+
+def _placed() -> Place:
+    """This process among all; sets what torch.distributed looks for."""
+    own = os.sched_getaffinity(0)
     if all(name in os.environ for name in TORCHRUN_NAMES):
         machine = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return (int(os.environ["LOCAL_RANK"]), machine), int(os.environ["WORLD_SIZE"])
+        return Place(int(os.environ["LOCAL_RANK"]), [own] * machine, int(os.environ["WORLD_SIZE"]))
     if any(name in os.environ for name in MPI_NAMES):
-        return _placed_by_mpi()
-    return (0, 1), 1
+        return _placed_by_mpi(own)
+    return Place(0, [own], 1)
 
 
-def _placed_by_mpi() -> tuple[tuple[int, int], int]:
+def _placed_by_mpi(cores: set[int]) -> Place:
     from mpi4py import MPI
 
     from partsim.parallel import abort_on_error
@@ -117,4 +149,4 @@ def _placed_by_mpi() -> tuple[tuple[int, int], int]:
     names = {"MASTER_ADDR": host, "MASTER_PORT": where[1], "RANK": world.rank,
              "WORLD_SIZE": world.size}
     os.environ.update({name: str(value) for name, value in names.items()})
-    return (machine.rank, machine.size), world.size
+    return Place(machine.rank, machine.allgather(cores), world.size)

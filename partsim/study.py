@@ -46,14 +46,14 @@ class Case(Section):
 class Window(Section):
     """Where tracks neither lack fusion nor drill keyholes: bounds of P / (v hatch thickness)."""
 
-    hatch: Length = Field(1e-4, gt=0, description="between tracks")
+    hatch: Length = Field(1e-4, gt=0, description="between tracks, of cases without their own")
     thickness: Length = Field(3e-5, gt=0, description="of a layer")
     lowest: EnergyDensity = Field(gt=0, description="energy density")
     highest: EnergyDensity = Field(gt=0, description="energy density")
 
     def density(self, case: Case) -> float:
         """P / (v hatch thickness) in J/m^3."""
-        return case.power / (case.speed * self.hatch * self.thickness)
+        return case.power / (case.speed * (case.hatch or self.hatch) * self.thickness)
 
 
 class Study(Section):

@@ -19,11 +19,11 @@ Place = Annotated[str | None, typer.Option(metavar="LENGTH", help="Default: the 
 
 @verbs.command()
 def melt(job: JobFile, output: Output = None) -> None:
-    """Heat and flow of one track's melt pool. Default of --output: JOB ending in .out."""
+    """Heat and flow of one track's melt pool. Default of --output: JOB ending in .out/melt."""
     from partsim import trackjob
 
     inputs = agreed(trackjob.load, job)
-    folder = output or job.with_suffix(".out")
+    folder = output or job.with_suffix(".out") / "melt"
     agreed(make_writable, folder)
     from partsim.meltpool.melt import melt as melt_track
 
@@ -61,14 +61,14 @@ def grow(
     ],
     output: Output = None,
 ) -> None:
-    """Grow the grains of tracks and layers. Default of --output: JOB ending in .out.
+    """Grow the grains of tracks and layers. Default of --output: JOB ending in .out/grow.
 
     A run that was killed goes on from its last track when it is started again.
     """
     from partsim import trackjob
 
     inputs = agreed(trackjob.load, job)
-    folder = output or job.with_suffix(".out")
+    folder = output or job.with_suffix(".out") / "grow"
     agreed(make_writable, folder)
     from partsim.grains.grow import grow as grow_grains
 

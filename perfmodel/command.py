@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,6 @@ from partsim.command import read_and_check
 from partsim.errors import UserError
 from partsim.lines import as_lines
 from partsim.job import Job
-from partsim.job import load as load_job
 from partsim.jobcheck import largest_ratio
 from partsim.schema import require
 from partsim.trackjob import load as load_track
@@ -64,7 +64,7 @@ def kernels(
     ] = True,
 ) -> None:
     """Time every kernel beside this machine's DAXPY and write kernels.json, job.json."""
-    checked = agreed(load_job, job)
+    checked = agreed(timed_job, job, parallel.free_memory(parallel.world()))
     if layer > checked.layers.count:
         raise UserError(f"--layer {layer}, but {job} has {checked.layers.count} layers")
     agreed(make_writable, output)
@@ -173,6 +173,16 @@ def scaling(
     on_first_rank(show, study)
 
 
+def timed_job(path: Path, free: float) -> Job:
+    """A job whose scan of a layer has heat and phases to be timed."""
+    job = read_and_check(path, free)
+    require(job.layers.group == 1, "layers.group", f"{job.layers.group}",
+            "1: single layers are timed")
+    require(job.phase.laser_scheme != "off", "phase.laser_scheme", '"off"',
+            "a scheme: the phases are timed")
+    return job
+
+
 def multirate_job(path: Path, free: float) -> Job:
     """A job that can be run in so many bytes, and whose blocks step apart."""
     job = read_and_check(path, free)
@@ -246,8 +256,16 @@ def likwid(
             f"LIKWID's counters cannot be used here (needed: likwid-perfctr, pylikwid and access to"
             f" the counters); the numbers' source is: {found}"
         )
-    command = ["perfmodel", "kernels", str(job), "--no-variants", "--output", "perfmodel.likwid"]
-    on_first_rank(lambda: show(run_likwid(command, group)))
+    command = [sys.executable, "-m", "perfmodel", "kernels", str(job), "--no-variants", "--output",
+               "perfmodel.likwid"]
+
+    def count() -> None:
+        try:
+            show(run_likwid(command, group))
+        except RuntimeError as problem:
+            raise UserError(str(problem)) from problem
+
+    on_first_rank(count)
 
 
 @app.command()

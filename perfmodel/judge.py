@@ -30,6 +30,7 @@ class Run(NamedTuple):
     work    per degree of freedom
     cycles  per degree of freedom, None where unknown
     share   of the ports' work that is arithmetic, None where unknown
+    single  flops of `work` in single precision, of which registers hold twice as many numbers
     """
 
     rate: float
@@ -37,6 +38,7 @@ class Run(NamedTuple):
     work: Work
     cycles: float | None = None
     share: float | None = None
+    single: float = 0.0
 
 
 def phase_record(timing: Timing, limits: Limits) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def record(
     if run.cycles and limits.clock:
         bounds["instructions"] = ranks * limits.clock / run.cycles
     else:
-        bounds["arithmetic"] = ranks * limits.peak / flops
+        bounds["arithmetic"] = ranks * limits.peak / (flops - run.single / 2)
     binds = min(bounds, key=bounds.__getitem__)
     return {
         "kernel": kernel,

@@ -63,7 +63,7 @@ def phase_timing(comm: MPI.Comm, kernel: str, step: kernels.Step, block: int) ->
     once()
     seen = visits.tolist()
     before = daxpy_gb_per_second(comm)
-    with region(f"{kernel}, blocks of {block}"):
+    with region(f"{kernel} in blocks of {block}"):  # LIKWID's tables part fields by commas
         rates = measure(comm, Step(once, float(POINTS)), TRIALS)
     daxpy = 0.5 * (before + daxpy_gb_per_second(comm)) * comm.size * 1e9
     layout = f"blocks of {block}"

@@ -166,18 +166,23 @@ def computing_seconds(work: np.ndarray, lowest: int) -> float:
 def message_seconds(level: np.ndarray, part: Partition, link: Link, fast: int) -> float:
     """s per base step that the messages of the busiest rank take.
 
-    A rank and a neighbour exchange one message when blocks of a level that touch their border have
-    worked, in either direction; from level `fast` on it has the whole border.
+    Two ranks exchange one message, each what it has added to the nodes that both have, when blocks
+    of a level have worked that touch their border on either side; from level `fast` on it has the
+    whole border.
     """
     if len(part.block) == 0:
         return 0.0
     spent, of_block = np.zeros(part.ranks), level[part.block]
     for each in range(int(level.max()) + 1):
         here = of_block == each
-        pairs, which = np.unique(part.pair[here], return_inverse=True)
-        volume = np.bincount(which, part.bytes[here]) if len(pairs) else np.zeros(0)
+        own, which = np.unique(part.pair[here], return_inverse=True)
+        volume = np.bincount(which, part.bytes[here], len(own))
+        back = own % part.ranks * part.ranks + own // part.ranks
+        pairs, which = np.unique(np.concatenate([own, back]), return_inverse=True)
+        most = np.zeros(len(pairs))
+        np.maximum.at(most, which, np.concatenate([volume, volume]))
         if each >= fast:
-            volume = part.total[np.searchsorted(part.whole, pairs)]
-        seconds = link.latency + volume / link.bandwidth
+            most = part.total[np.searchsorted(part.whole, pairs)]
+        seconds = link.latency + most / link.bandwidth
         spent += 0.5**each * np.bincount(pairs // part.ranks, seconds, part.ranks)
     return float(spent.max())

@@ -20,7 +20,8 @@ Record = dict[str, Any]
 
 SUFFIXES = ("png", "svg")
 SCHEMES = ("explicit phases", "implicit phases")
-COLOURS = ("#0072b2", "#d55e00", "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "0.35")
+COLOURS = ("#0072b2", "#d55e00", "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "0.35", "#7a4fa3",
+           "#8c564b", "#17becf")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 AREA = 11.0  # square points, of the marker of one lane
 USUAL_AREA = 36.0  # of markers whose size tells nothing
@@ -185,7 +186,8 @@ class Styles:
 
     def __init__(self, records: Sequence[Record]) -> None:
         measured = distinct("kernel", records)
-        kernels = dict.fromkeys([*SCHEMES, *measured])
+        ours = SCHEMES if set(SCHEMES) & set(measured) else ()  # have their colours in all figures
+        kernels = dict.fromkeys([*ours, *measured])
         colours = {name: COLOURS[n % len(COLOURS)] for n, name in enumerate(kernels)}
         self.colours = {name: colours[name] for name in measured}
         self.layouts = distinct("layout", records)

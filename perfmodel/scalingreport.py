@@ -94,7 +94,9 @@ def draw(study: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     whole, stages = figure.subplots(2, 3)
     kinds = list(dict.fromkeys((row["layer"], row["scheme"]) for row in study["strong"]))
-    for kind, colour, marker in zip(kinds, COLOURS, MARKERS):
+    for number, kind in enumerate(kinds):
+        colour = COLOURS[number % len(COLOURS)]
+        marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
         measured = of_kind(study["strong"], kind)
         dots = {"color": colour, "marker": marker, "linestyle": "none",
                 "label": f"layer {kind[0]}, {kind[1]}"}
@@ -113,7 +115,7 @@ def draw(study: dict[str, Any]) -> Figure:
     for each in (*whole[:2], *stages[:2]):
         each.set_yscale("log")
     for each in (whole[2], stages[2]):
-        each.set_ylim(0, 1.1)
+        each.set_ylim(0, max(1.1, each.get_ylim()[1]))
     stages[2].set_visible(bool(weak))
     whole[0].legend(fontsize=7)
     return figure

@@ -23,21 +23,24 @@ def measure_all(
     The sections are None where llvm-mca cannot read them: then the roof is the peak.
     """
     sections = comm.bcast(section_rows() if comm.rank == 0 else None)
-    limits = measured_limits(comm, sections is not None)
+    limits = {1: on_ranks(comm, [0], lambda one: measured_limits(one, sections is not None))}
+    limits[comm.size] = measured_limits(comm, sections is not None)
     timings = list(phase_timings(comm))
     if comm.size > 1:
         timings += on_ranks(comm, [0], lambda one: list(phase_timings(one)))
     if variants:
         timings += on_ranks(comm, [0], lambda _: list(variant_timings(fma_lanes())))
     records = comm.bcast(
-        [phase_record(timing, limits) for timing in timings] if comm.rank == 0 else None
+        [phase_record(timing, limits[timing.ranks]) for timing in timings]
+        if comm.rank == 0 else None
     )
-    of_job, facts = measure_job(comm, job, layer, limits)
+    of_job, facts = measure_job(comm, job, layer, limits[comm.size])
     return records + of_job, facts, sections
 
 
 def measured_limits(comm: MPI.Comm, has_model: bool) -> Limits:
-    """A core's peak, all cores being busy, and its clock from it; collective."""
+    """The peak of a core while those of all ranks of `comm` are busy, which lowers the clock of
+    most processors, and this clock; collective."""
     lanes = max(fma_lanes())
     peak = measure(comm, fma_step(lanes)).best / comm.size
     try:

@@ -38,7 +38,8 @@ GROWN_STEPS = 50  # before the phase field is timed
 class Kernel(NamedTuple):
     """A kernel to be timed: one pass of a rank over `count` degrees of freedom.
 
-    work  per degree of freedom
+    work    per degree of freedom
+    single  flops of it in single precision
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kernel(NamedTuple):
     once: Callable[[], object]
     count: float
     work: Work
+    single: float = 0.0
 
 
 def measure_tracks(comm: MPI.Comm, job: TrackJob, limits: Limits) -> list[dict[str, Any]]:
@@ -56,7 +58,7 @@ def measure_tracks(comm: MPI.Comm, job: TrackJob, limits: Limits) -> list[dict[s
         with region(kernel.name):
             rates = measure(comm, Step(kernel.once, float(kernel.count)), TRIALS)
         daxpy = 0.5 * (before + daxpy_gb_per_second(comm)) * comm.size * 1e9
-        run = Run(rates.best, 1, kernel.work)
+        run = Run(rates.best, 1, kernel.work, single=kernel.single)
         names = kernel.name, kernel.layout, None, comm.size
         records.append(record(names, run, daxpy, limits))
     return records
@@ -139,7 +141,8 @@ def grain_kernels(job: TrackJob) -> Iterator[Kernel]:
     each, kept = alive / len(rows), sum(map(store.kept_share, rows)) / alive
     layout = f"{WINDOW}^3 cells, {each:.1f} order parameters a block, {kept:.0%} of them kept"
     yield Kernel("phase field", layout, step, alive * CELLS,
-                 grains_work.advance(each, dtype.itemsize, kept))
+                 grains_work.advance(each, dtype.itemsize, kept),
+                 grains_work.advance_single(each, dtype.itemsize, kept))
 
 
 def growing(job: TrackJob) -> tuple[Store, np.ndarray, FaceExchange]:

@@ -9,13 +9,15 @@ import torch
 
 from gensim.chance import Purpose, generator
 from gensim.data.crops import write_crops
-from gensim.model.folder import Model, cast
+from gensim.model.folder import STEPS, Model, cast
 from gensim.model.hull import check_condition
 from gensim.model.networks import NETWORKS
 from gensim.ranks import Ranks
 from gensim.sample.samplers import SAMPLERS, denoised
 from gensim.sample.seen import seen
 from partsim.errors import UserError
+
+MANY, NOISY = 100, 900  # steps of DDIM, above which they must begin above this t
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Order:
         """UserError where the model cannot do it."""
         if self.sampler not in SAMPLERS:
             raise UserError(f"--sampler {self.sampler}, but it must be {', '.join(SAMPLERS)}")
+        check_start(self.sampler, self.steps or SAMPLERS[self.sampler].steps)
         network = NETWORKS.get(model.card.network)
         for condition in self.conditions:
             if network is not None and network.paper and not np.isnan(condition[2]):
@@ -50,6 +53,18 @@ class Order:
     def rows(self) -> np.ndarray:
         """(k count, 3) the condition of each image."""
         return np.repeat(self.conditions, self.count, axis=0)
+
+
+def check_start(sampler: str, steps: int) -> None:
+    """UserError where many steps would begin with noise at a t that has less of it.
+
+    diffusers spaces the steps of DDIM by 1000 // steps from 0 up.
+    """
+    first = (steps - 1) * (STEPS // steps)
+    if sampler != "dpm" and steps > MANY and first < NOISY:
+        raise UserError(f"--steps {steps}, but it must be a number with which {sampler} begins near"
+                        f" t = {STEPS}, such as 50, 100, 200, 250, 500 or 1000; with this one it "
+                        f"would be {first}")
 
 
 def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:

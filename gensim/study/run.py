@@ -39,7 +39,7 @@ def fulfil(path: Path, folder: Path) -> None:
     """Does what is left to do of the study in `path`, then writes its report."""
     plan = load(path)
     with joined() as ranks:
-        study = Study(plan, path.parent, folder, ranks)
+        study = Study(plan, path.resolve().parent, folder, ranks)
         ranks.together(study.check)
         study.conduct()
 

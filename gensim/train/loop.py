@@ -84,7 +84,9 @@ class Training:
         self.average = EMAModel(self.unet.parameters(), decay=settings.ema, use_ema_warmup=True,
                                 power=2 / 3, foreach=True)
         network = torch.compile(self.unet) if settings.compile else self.unet
-        self.network = DistributedDataParallel(network) if self.ranks.size > 1 else network
+        self.network = network
+        if self.ranks.size > 1:
+            self.network = DistributedDataParallel(network, process_group=self.ranks.gpus)
 
     def run(self, stop: int | None = None) -> None:
         """Trains to the end, or until `stop` images are seen; collective.
@@ -155,7 +157,8 @@ class Training:
         row["train"] = self._mean(sum(float(loss) for loss in self.losses), len(self.losses))
         for name in LOSSES[1:]:
             row[name] = self.fixed_loss(name)
-        if not all(math.isfinite(row[name]) for name in ("train", "validation")):
+        known = [row[name] for name in ("train", "validation") if row[name] is not None]
+        if not all(map(math.isfinite, known)):
             raise UserError(f"the loss is not finite after {self.counter} images; with a smaller "
                             f"learning_rate than {self.settings.learning_rate:g} it may be")
         row["images_per_second"] = self.progress.rate(self.counter)

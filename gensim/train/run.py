@@ -12,21 +12,26 @@ from partsim.errors import UserError
 from partsim.writable import make_writable
 
 
-def begin(plan: Plan, folder: Path, stop: int | None = None) -> None:
-    """Trains as planned; what a former run left in the folder is gone.
+def begin(plan: Plan, folder: Path, stop: int | None = None, overwrite: bool = False) -> None:
+    """Trains as planned.
 
-    stop  images after which the state is written and Interrupted raised
+    stop       images after which the state is written and Interrupted raised
+    overwrite  whether what a former run left in the folder may go
     """
     with joined() as ranks:
-        ranks.together(lambda: check_output(plan, folder))
+        ranks.together(lambda: check_output(plan, folder, overwrite))
         crops = ranks.together(lambda: read_crops(plan))
         with closing(Training(plan, crops, ranks, folder)) as training:
             ranks.on_first(lambda: _clear(plan, folder))
             _run(training, stop)
 
 
-def check_output(plan: Plan, folder: Path) -> None:
-    """UserError where a run would write over the model that it begins with."""
+def check_output(plan: Plan, folder: Path, overwrite: bool) -> None:
+    """UserError where a run would write over the model that it begins with, or over another."""
+    left = [name for name in (STATE, CARD) if (folder / name).exists()]
+    if left and not overwrite:
+        raise UserError(f"{folder} has a training already ({', '.join(left)}): go on with gensim"
+                        f" resume {folder}, or give it up with --overwrite")
     if plan.base is not None and folder.resolve() == plan.base.resolve():
         raise UserError(f"--output {folder} is the model to begin with, which would be lost:"
                         " choose another folder")

@@ -62,7 +62,8 @@ def check_block(job: TrackJob, file: TemperatureFile) -> None:
     require(depth + grains.cell < grains.depth, "grains.depth", f"{grains.depth:g} m",
             f"more than the pool's depth, {depth:.3g} m")
     reach = (scan.tracks - 1) * scan.hatch + width
-    require(grains.width is None or grains.width > reach, "grains.width", f"{grains.width} m",
+    across = plan(job, file.header["length"]).window[1] * grains.cell
+    require(across > reach, "grains.width", f"{across:g} m",
             f"more than {reach:.3g} m, the width of all tracks")
     check_layers(job)
 

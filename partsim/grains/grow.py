@@ -1,5 +1,6 @@
 """`partsim grow`: the grains of all tracks and layers, from one track's temperature."""
 
+import json
 import resource
 import sys
 import zlib
@@ -51,6 +52,9 @@ class Growth:
         if found is not None:
             self.state = found
             rank_print(self.comm, f"continues after {found['tracks']} tracks")
+        elif self.comm.bcast((self.folder / checkpoint.NAME).exists()):
+            rank_print(self.comm, f"{self.folder / checkpoint.NAME} is of another job, temperature "
+                       "or version, or damaged: all tracks are grown anew")
 
     def run(self) -> None:
         """All tracks that are still to be done, with a checkpoint after each."""
@@ -125,16 +129,18 @@ def grow(comm, job: TrackJob, source: Path, folder: Path) -> dict:
 
 def clear(folder: Path, job: TrackJob) -> None:
     """Takes away what another job left, so that its grains never lie beside this job's text."""
-    for name in (SUMMARY, GRAINS, FIELDS):
+    for name in (SUMMARY, GRAINS, FIELDS, *picture.FILES):
         (folder / name).unlink(missing_ok=True)
     replace_text(folder / JOB, job.text)
 
 
-def finished(job: TrackJob, folder: Path) -> bool:
-    """Whether a folder has the grains of this job, complete."""
+def finished(job: TrackJob, source: Path, folder: Path) -> bool:
+    """Whether a folder has the grains of this job in this temperature, complete."""
     if not (folder / SUMMARY).exists() or not (folder / GRAINS).exists():
         return False
-    return read_text(folder / JOB, "job file") == job.text
+    told = json.loads(read_text(folder / SUMMARY, "summary"))
+    same = told.get("temperature_checksum") == temperature.checksum(source)
+    return same and read_text(folder / JOB, "job file") == job.text
 
 
 def write(growth: Growth, result: dict, begin: float) -> None:
@@ -168,6 +174,7 @@ def summary(growth: Growth) -> dict:
         "melted_cells_per_second": melted / seconds,
         "peak_memory_bytes": comm.allreduce(memory),
         "law": growth.job.grains.law,
+        "temperature_checksum": growth.file.sum,
         "ranks": comm.size,
         "version": __version__,
     }

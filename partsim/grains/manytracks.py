@@ -177,7 +177,7 @@ def run_case(task: Task, study: Study, folder: Path) -> None:
         melt(alone(), next(iter(task.jobs.values())), home / MELT)
     runs = {seed: home / f"seed_{seed}" for seed in task.jobs}
     for seed, job in task.jobs.items():
-        if not finished(job, runs[seed]):
+        if not finished(job, source, runs[seed]):
             grow(alone(), job, source, runs[seed])
     told = fulfil(request_of(task, [run / GRAINS for run in runs.values()], target))
     card = card_of(task, study, home, told) | {"last_wall_seconds": perf_counter() - begin}

@@ -31,13 +31,14 @@ def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
     them where the job wants some, and a summary; collective. Raises UserError as melt and grow do.
     """
     together(comm, lambda: check_growth(job))
+    first_rank_only(comm, lambda: clear(folder, job))
     begin = perf_counter()
     source = folder / MELT / TEMPERATURE
     if together(comm, lambda: same_track(job, source)):
         rank_print(comm, f"{source} is of this track: not computed again")
     else:
         melt(comm, job, folder / MELT)
-    if together(comm, lambda: finished(job, folder / GROW)):
+    if together(comm, lambda: finished(job, source, folder / GROW)):
         rank_print(comm, f"{folder / GROW} has the grains of this job: not grown again")
         result = together(comm, lambda: json.loads((folder / GROW / SUMMARY).read_text()))
     else:
@@ -54,6 +55,12 @@ def melt_and_grow(comm, job: TrackJob, folder: Path) -> None:
         replace_json(folder / SUMMARY, whole)
 
     first_rank_only(comm, summarise)
+
+
+def clear(folder: Path, job: TrackJob) -> None:
+    """Takes away the summary, and crops that the job does not want: another one's may lie there."""
+    for name in (SUMMARY, *(() if job.crops else (CROPS, SHEET))):
+        (folder / name).unlink(missing_ok=True)
 
 
 def cropping(job: TrackJob, folder: Path) -> Request:

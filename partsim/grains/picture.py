@@ -14,6 +14,9 @@ UM = 1e6
 STYLE = {"font.size": 8, "axes.titlesize": 8, "savefig.dpi": 200}
 
 
+FILES = ("cross_section.png", "longitudinal_section.png", "surface.png")
+
+
 def draw_sections(folder: Path, metal: Metal, colours: np.ndarray, length: float) -> None:
     """cross_section.png in the middle of the tracks, longitudinal_section.png along the middle one.
 

@@ -75,6 +75,15 @@ def read(path: Path) -> TemperatureFile:
     return found
 
 
+def checksum(path: Path) -> int | None:
+    """TemperatureFile.sum of a file, without a look at its frames; None where it is none."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path).sum
+    except (OSError, KeyError, UserError):
+        return None
+
+
 def _read(file: h5py.File, path: Path) -> TemperatureFile:
     if file.attrs.get("format") != FORMAT:
         raise UserError(f'{path} is no temperature file of partsim melt, format "{FORMAT}"')

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from partsim.grains.temperature import TrackTemperature
+from partsim.parallel import together
 
 SLIVER = 1e-9  # of a step
 
@@ -23,9 +24,11 @@ def grow_track(
     """
     time, dt = heat.file.time, law.grains.step
     starts = [ceil(t / dt - SLIVER) for t in time]
-    later = heat.hottest(0, law.grid)
+    later = together(law.comm, lambda: heat.hottest(0, law.grid))
     for number in range(len(time) - 1):
-        before, later = later, heat.hottest(number + 1, law.grid)
+        before = later
+        # a frame that one rank cannot read is told on all; `begin` finds it read
+        later = together(law.comm, lambda: heat.hottest(number + 1, law.grid))
         if time[number] >= heat.file.header["duration"] and law.grown():
             break
         alive = law.alive(np.maximum(before, later))

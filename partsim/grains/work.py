@@ -24,3 +24,9 @@ def advance(order_parameters: float, number: int, kept: float = 1.0) -> Work:
     shared = Work((FACTOR + HEAT) * CELLS + TAIL, 2 * CELLS * 4) * (1 / order_parameters)
     own = Work((SQUARES * kept + ADVANCE) * CELLS, (2 * CELLS + 6 * SQUARE) * kept * number)
     return (shared + own) * (1 / CELLS)
+
+
+def advance_single(order_parameters: float, number: int, kept: float = 1.0) -> float:
+    """Of the flops of `advance` those that are made in single precision: all but the heat's, where
+    order parameters have four bytes."""
+    return FACTOR / order_parameters + SQUARES * kept + ADVANCE if number == 4 else 0.0

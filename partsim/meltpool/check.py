@@ -1,5 +1,8 @@
 """Checks of a job before its melt pool is computed, and of the pool after its track."""
 
+from importlib.util import find_spec
+
+from partsim.errors import UserError
 from partsim.meltpool.alloy import Alloy
 from partsim.meltpool.conduction import mean_metal, pool_width
 from partsim.meltpool.heat import FROZEN, block_shape
@@ -19,10 +22,16 @@ MOST_BYTES = 64e9
 def check(job: TrackJob, alloy: Alloy) -> None:
     """Raises UserError for the first contradiction in the job, in one line."""
     track, domain, laser = job.track, job.domain, job.laser
-    coldest = min(alloy.solidus, FROZEN)
-    require(track.initial_temperature < coldest, "track.initial_temperature",
-            f"{track.initial_temperature:g} K", f"below {coldest:g} K: the solidus of {alloy.name} "
+    require(alloy.solidus > FROZEN, f"material {alloy.name}: solidus", f"{alloy.solidus:g} K",
+            f"above {FROZEN:g} K: metal below that is taken to be at rest")
+    require(track.initial_temperature < FROZEN, "track.initial_temperature",
+            f"{track.initial_temperature:g} K", f"below {FROZEN:g} K: the solidus of {alloy.name} "
             f"is {alloy.solidus:g} K, and metal below {FROZEN:g} K does not change")
+    require(job.melt.frame_distance <= laser.radius, "melt.frame_distance",
+            f"{job.melt.frame_distance:g} m", f"at most laser.radius = {laser.radius:g} m: between "
+            "frames the temperature is interpolated")
+    if job.melt.projection == "multigrid" and find_spec("petsc4py") is None:
+        raise UserError('melt.projection = "multigrid" needs petsc4py, which is not installed')
     reach = REACH * laser.radius
     require(domain.margin >= reach, "domain.margin", f"{domain.margin:g} m",
             f"at least {REACH:g} laser.radius = {reach:g} m, so that the beam is inside")

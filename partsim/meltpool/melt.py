@@ -10,11 +10,12 @@ import numpy as np
 from partsim import __version__
 from partsim.meltpool import alloy as alloys
 from partsim.meltpool import fields, frames, picture
+from partsim.meltpool.alloy import Alloy
 from partsim.meltpool.check import WARM_BOTTOM, check, check_resolved
 from partsim.meltpool.limits import step_limit
 from partsim.meltpool.shape import second_half, steady_from
 from partsim.meltpool.track import TrackRun
-from partsim.parallel import first_rank_only, global_max, global_sum, rank_print
+from partsim.parallel import first_rank_only, global_max, global_sum, rank_print, together
 from partsim.trackjob import TrackJob
 from partsim.wholefile import replace_json, replace_text
 
@@ -30,10 +31,9 @@ def melt(comm, job: TrackJob, folder: Path) -> dict:
     cells do not resolve.
     """
     begin = perf_counter()
-    alloy = alloys.load(job.material, job.path.parent)
-    check(job, alloy)
-    first_rank_only(comm, lambda: clear(folder, job))
+    alloy = together(comm, lambda: checked_alloy(job))
     run = TrackRun(comm, job, alloy)
+    first_rank_only(comm, lambda: clear(folder, job))
     watch = Watch(comm)
     run.scan(watch)
     pool = pool_means(run)
@@ -46,6 +46,13 @@ def melt(comm, job: TrackJob, folder: Path) -> dict:
     first_rank_only(comm, lambda: replace_json(folder / SUMMARY, result))
     tell(comm, result)
     return result
+
+
+def checked_alloy(job: TrackJob) -> Alloy:
+    """The alloy of a job that contradicts neither itself nor it."""
+    alloy = alloys.load(job.material, job.path.parent)
+    check(job, alloy)
+    return alloy
 
 
 class Watch:

@@ -20,6 +20,7 @@ from partsim.trackjob import TrackJob
 
 LOOK = 8  # steps between looks at where the pool is and how fast it flows
 LEAST_RIM, WIDE_RIM = 8, 12  # cells of solid around the pool: least, and when the box is made
+COOLING_FRAMES = 4e-5  # s between frames at most with the laser off, whatever its speed was
 COLD = 200.0  # K below the liquidus, where a cool-down ends
 
 
@@ -90,8 +91,10 @@ class TrackRun:
 
     def record(self, watch, last: bool = False) -> None:
         """A frame where one is due, or where the laser goes off."""
-        way = self.job.laser.speed * self.dt
-        every = max(round(self.job.melt.frame_distance / way), 1)
+        between = self.job.melt.frame_distance / self.job.laser.speed
+        if self.steps > self.laser_steps:
+            between = min(between, COOLING_FRAMES)
+        every = max(round(between / self.dt), 1)
         if last or self.steps % every == 0:
             with self.timers("frames"):
                 self.frames.take(self.block, self.time)
@@ -106,10 +109,15 @@ class TrackRun:
         if self.steps % LOOK == 0:
             with self.timers("look"):
                 self.look()
+        elif self.box is not None and self.box.first < self.block.first:
+            self.follow()  # the block has moved on from under the box
         change = None
         if self.flow is not None:
             with self.timers("flow"):
-                self.flow_step()
+                try:
+                    self.flow_step()
+                except ArithmeticError as problem:  # of the pressure, alike on all ranks
+                    raise UserError(f"after {self.time:.3g} s: {problem}") from problem
             with self.timers("convection"):
                 change = self.box, self.convection()
         with self.timers("heat"):

@@ -166,3 +166,11 @@ def test_info_of_a_model(folder, model, tmp_path, capsys):
     assert told["network"] == "tiny" and told["stages"][0]["verb"] == "pretrain"
     assert told["parameters"] == sum(p.numel() for p in model.unet.parameters())
     assert "network: tiny" in capsys.readouterr().out
+
+
+def test_many_steps_begin_with_noise(model):
+    for sampler, steps in (("ddim", 50), ("ddim", 250), ("ddim", 1000), ("paper", 30), ("ddim", 4),
+                           ("dpm", 600)):
+        Order(ASKED, sampler=sampler, steps=steps).check(model)
+    with pytest.raises(UserError, match="--steps 600, but .* begins near t = 1000, .* be 599"):
+        Order(ASKED, steps=600).check(model)

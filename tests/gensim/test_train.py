@@ -15,7 +15,7 @@ import torch  # noqa: E402
 from gensim.data.augment import Augmentation  # noqa: E402
 from gensim.data.sets import CropSet  # noqa: E402
 from gensim.model.folder import load, save  # noqa: E402
-from gensim.ranks import Ranks  # noqa: E402
+from gensim.ranks import Place, Ranks, threads  # noqa: E402
 from gensim.train.batches import ahead  # noqa: E402
 from gensim.train.plan import read_plan, settings_of, write_plan  # noqa: E402
 from gensim.train.run import begin  # noqa: E402
@@ -227,6 +227,22 @@ def test_commands_on_two_ranks(crops, tmp_path, launcher):
     assert "is not the folder of a training run" in done.stderr
 
 
+def test_threads_are_cores_over_those_who_share_them():
+    every = set(range(8))
+    assert threads(Place(1, [every] * 4, 4)) == 2  # under torchrun, or unbound
+    bound = [{0, 1, 2}, {3, 4, 5}]
+    assert [threads(Place(n, bound, 2)) for n in (0, 1)] == [3, 3]
+    assert threads(Place(0, [{0}] * 3, 3)) == threads(Place(0, [{5}], 1)) == 1
+
+
+def test_a_training_is_not_overwritten_by_chance(crops, tmp_path):
+    run = tmp_path / "run"
+    begin(plan(crops), run)
+    with pytest.raises(UserError, match="has a training already .* go on with gensim resume"):
+        begin(plan(crops), run)
+    begin(plan(crops), run, overwrite=True)
+
+
 def test_one_rank_equals_two(crops, tmp_path):
     """Weights after 50 steps in float64 to 1e-10, the first float32 gradient to 1e-5, samples."""
     done = on_two_ranks("mpirun", "tests.gensim_runs", crops, tmp_path / "two.npz")
@@ -293,7 +309,7 @@ def test_paper_network_needs_conditions(tmp_path):
 def test_a_model_is_not_trained_over_itself(base, crops):
     kept = (base / "gensim.json").read_bytes()
     with pytest.raises(UserError, match="is the model to begin with, which would be lost"):
-        begin(plan(crops, "finetune", base), base)
+        begin(plan(crops, "finetune", base), base, overwrite=True)
     assert (base / "gensim.json").read_bytes() == kept
 
 

@@ -159,7 +159,9 @@ def test_grains_of_a_former_job_are_not_taken_for_those_of_a_new_one(comm, study
     monkeypatch.setattr("partsim.grains.grow.Growth.run", killed)
     with pytest.raises(InterruptedError):
         manytracks.run_case(task, studies.load(study), folder)
-    assert not manytracks.finished(task.jobs[1003], folder / "case_01" / "seed_1003")
+    home = folder / "case_01"
+    assert not manytracks.finished(task.jobs[1003], home / "melt" / "temperature.h5",
+                                   home / "seed_1003")
 
 
 def killed(_):

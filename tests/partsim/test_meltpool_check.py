@@ -20,6 +20,8 @@ LASER = {"power": 150.0, "speed": 0.8}
 WRONG = [
     ({"track": {"length": 4e-4, "initial_temperature": 1700.0}},
      "track.initial_temperature = 1700 K, but it must be below 1000 K: the solidus of 316L is 16"),
+    ({"melt": {"frame_distance": 1e-4}}, "melt.frame_distance = 0.0001 m, but it must be at most"
+     " laser.radius = 4e-05 m: between frames"),
     ({"domain": {"cell": 1.2e-5}}, "domain.cell = 1.2e-05 m, but it must be at most 1.07e-05 m: a "
      "pool 0.000107 m wide needs 10 cells across"),
     ({"melt": {"step": 4e-7}}, "melt.step = 4e-07 s, but it must be at most 2.85e-07 s, where"),
@@ -43,6 +45,13 @@ def test_wrong_job(sections, line):
     with pytest.raises(UserError) as told:
         check(job_of(**{"laser": LASER, "track": {"length": 4e-4}} | sections), STEEL)
     assert str(told.value).startswith(line) and "\n" not in str(told.value)
+
+
+def test_an_alloy_that_is_liquid_below_what_is_followed_is_refused():
+    """Frames end at 1000 K: the pool of an aluminium alloy would be cut off there."""
+    aluminium = STEEL.model_copy(update={"solidus": 830.0, "liquidus": 870.0, "name": "AlSi10Mg"})
+    with pytest.raises(UserError, match="material AlSi10Mg: solidus = 830 K, but it must be above"):
+        check(job_of(laser=LASER), aluminium)
 
 
 def test_right_job():

@@ -11,7 +11,9 @@ from partsim.job import MaterialChoice
 from partsim.meltpool import alloy as alloys
 from partsim.meltpool.melt import melt
 from partsim.meltpool.temperature import TemperatureFile
-from partsim.meltpool.track import TrackRun
+from partsim.meltpool.flow import Flow
+from partsim.meltpool.heat import Box
+from partsim.meltpool.track import LOOK, TrackRun
 from partsim.parallel import world
 from tests.track_job import job_of
 
@@ -120,6 +122,18 @@ def test_energy_that_goes_astray(comm, entries, low, high):
     """Enthalpy keeps energy with each scheme; the apparent heat capacity does not."""
     run = run_of(comm, {"flow": True} | entries, 90)
     assert run.flow is not None and low <= run.block.imbalance() < high
+
+
+def test_the_box_follows_a_block_that_moves_on_between_two_looks(comm):
+    """At its rear edge the box would lie partly outside; its cells there would be anything."""
+    run = run_of(comm, {"flow": True}, LOOK * 8)
+    run.box = Box(run.block.first, run.box.cells)
+    run.flow = Flow(run.liquid, run.block.edge, run.box.cells)
+    run.advance()
+    run.block.shift()
+    assert run.steps % LOOK and run.box.first < run.block.first
+    run.advance()
+    assert run.box.first >= run.block.first and np.isfinite(run.block.energy).all()
 
 
 def test_any_number_of_ranks_gives_the_same(comm):

@@ -76,10 +76,27 @@ def test_a_pool_of_another_alloy_or_without_its_summary_is_computed_again(tmp_pa
     assert not onetrack.same_track(job(), source)
 
 
+@pytest.mark.serial
+def test_grains_of_another_pool_are_grown_again(tmp_path, monkeypatch):
+    """The material file may have changed, not a word of the job."""
+    monkeypatch.setattr(onetrack, "melt", instead_of_melt)
+    onetrack.melt_and_grow(MPI.COMM_SELF, job(), tmp_path)
+    source, grown = tmp_path / "melt" / "temperature.h5", tmp_path / "grow"
+    assert onetrack.finished(job(), source, grown)
+    with h5py.File(source, "a") as file:
+        file["pool"][0] += 1e-9
+    assert not onetrack.finished(job(), source, grown)
+    assert not onetrack.finished(job(), tmp_path / "none.h5", grown)
+
+
 def test_no_crops_unless_wanted(comm, shared_tmp, monkeypatch):
     monkeypatch.setattr(onetrack, "melt", instead_of_melt)
     monkeypatch.setattr(onetrack, "grow", lambda *_: {"grains": 7})
+    if comm.rank == 0:
+        (shared_tmp / "crops.h5").write_text("of a job that was here before")
+    comm.Barrier()
     onetrack.melt_and_grow(comm, job(crops=""), shared_tmp)
+    comm.Barrier()
     told = json.loads((shared_tmp / "summary.json").read_text())
     assert told["grains"] == 7 and "crops" not in told
     assert not (shared_tmp / "crops.h5").exists()

@@ -95,6 +95,15 @@ def written(folder, text):
     return path
 
 
+def test_the_window_knows_the_hatch_of_a_case(tmp_path):
+    """66.7 and 100 J/mm^3 at 100 um; the first one at 50 um has twice as much."""
+    window = '[window]\nlowest = "60 J/mm^3"\nhighest = "110 J/mm^3"\n'
+    load(written(tmp_path, SMALL + window))
+    narrow = SMALL.replace('"100 W", speed', '"100 W", hatch = "50 um", speed')
+    with pytest.raises(UserError, match=r"cases\[0\] = 1.333e\+11 J/m\^3, but it must be in the"):
+        load(written(tmp_path, narrow + window))
+
+
 @pytest.mark.parametrize("text, words", [
     (SMALL.replace('"held_out"', '"test"'), r"cases\[1\].split = .test., but it must be"),
     (SMALL.replace("150 W", "100 W"), r"cases\[1\] = 100 W, 0.5 m/s, 300 K, but it must be differ"),
