@@ -237,6 +237,7 @@ def test_threads_are_cores_over_those_who_share_them():
 
 def test_a_training_is_not_overwritten_by_chance(crops, tmp_path):
     run = tmp_path / "run"
+    run.mkdir()
     begin(plan(crops), run)
     with pytest.raises(UserError, match="has a training already .* go on with gensim resume"):
         begin(plan(crops), run)

@@ -127,9 +127,9 @@ def test_energy_that_goes_astray(comm, entries, low, high):
 def test_the_box_follows_a_block_that_moves_on_between_two_looks(comm):
     """At its rear edge the box would lie partly outside; its cells there would be anything."""
     run = run_of(comm, {"flow": True}, LOOK * 8)
+    run.advance()
     run.box = Box(run.block.first, run.box.cells)
     run.flow = Flow(run.liquid, run.block.edge, run.box.cells)
-    run.advance()
     run.block.shift()
     assert run.steps % LOOK and run.box.first < run.block.first
     run.advance()
