@@ -125,29 +125,22 @@ def test_part_is_drawn_as_it_stands(kind, tmp_path):
     assert above < below
 
 
-def test_slab_lies_around_its_place(tmp_path):
+@pytest.mark.parametrize("along, sizes, across", [
+    ((1, 0), (1, 4, 3), lambda points: points[:, 1]),
+    ((0, 1), (4, 1, 3), lambda points: -points[:, 0]),
+])
+def test_slab_lies_around_its_place_across_the_lines(along, sizes, across, tmp_path):
+    """Normal to lines along x its columns follow y, to lines along y negative x."""
     pyvista = pytest.importorskip("pyvista")
     image = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3)
-    write_slab(tmp_path / "a.vtkhdf", image, 2e-6, np.array([1e-3, 2e-3, 3e-3]), np.array([1, 0]))
+    write_slab(tmp_path / "a.vtkhdf", image, 2e-6, np.array([1e-3, 2e-3, 3e-3]), np.array(along))
     grid = pyvista.read(tmp_path / "a.vtkhdf")
     np.testing.assert_allclose(grid.center, [1e-3, 2e-3, 3e-3])
     np.testing.assert_allclose(np.diff(np.reshape(grid.bounds, (3, 2))).ravel(),
-                               2e-6 * np.array([1, 4, 3]))
+                               2e-6 * np.array(sizes), rtol=1e-9)
     centres, colours = grid.cell_centers().points, grid.cell_data["colour"]
     top = np.flatnonzero(np.isclose(centres[:, 2], centres[:, 2].max()))
-    np.testing.assert_array_equal(colours[top[np.argsort(centres[top, 1])]], image[0])
-
-
-def test_slab_is_turned_with_the_lines(tmp_path):
-    """Normal to lines along y the columns run towards negative x."""
-    pyvista = pytest.importorskip("pyvista")
-    image = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3)
-    write_slab(tmp_path / "a.vtkhdf", image, 2e-6, np.array([1e-3, 2e-3, 3e-3]), np.array([0, 1]))
-    grid = pyvista.read(tmp_path / "a.vtkhdf")
-    np.testing.assert_allclose(grid.center, [1e-3, 2e-3, 3e-3])
-    centres, colours = grid.cell_centers().points, grid.cell_data["colour"]
-    top = np.flatnonzero(np.isclose(centres[:, 2], centres[:, 2].max()))
-    np.testing.assert_array_equal(colours[top[np.argsort(-centres[top, 0])]], image[0])
+    np.testing.assert_array_equal(colours[top[np.argsort(across(centres[top]))]], image[0])
 
 
 @pytest.mark.parametrize("at, told", [("1 mm,2 mm", "must be three lengths"),
