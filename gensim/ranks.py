@@ -27,13 +27,13 @@ TORCHRUN_NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_POR
 class Ranks:
     """This process among all.
 
-    gpus  those through which gradients go, None for gloo
+    nccl  the group in which gradients are summed, None: as all else by gloo
     """
 
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")
-    gpus: dist.ProcessGroup | None = None
+    nccl: dist.ProcessGroup | None = None
 
     def share(self, count: int) -> range:
         """The numbers out of 0 ... count - 1 that are this rank's: a block of even size."""
@@ -102,7 +102,7 @@ def joined() -> Iterator[Ranks]:
         return
     dist.init_process_group("gloo", timeout=PATIENCE)
     try:
-        yield Ranks(dist.get_rank(), place.size, device, _gpus(device) if cuda else None)
+        yield Ranks(dist.get_rank(), place.size, device, _nccl(device) if cuda else None)
     finally:
         dist.destroy_process_group()
 
@@ -113,7 +113,7 @@ def threads(place: Place) -> int:
     return max(1, len(own) // sum(bool(own & other) for other in place.cores))
 
 
-def _gpus(device: torch.device) -> dist.ProcessGroup | None:
+def _nccl(device: torch.device) -> dist.ProcessGroup | None:
     """All ranks by NCCL, which refuses two ranks on one GPU: then None; collective."""
     own = socket.gethostname(), str(torch.cuda.get_device_properties(device).uuid)
     everyone: list[Any] = [None] * dist.get_world_size()

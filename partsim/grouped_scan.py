@@ -15,6 +15,7 @@ follows from such temperatures is not what the scan of a single layer does. Ther
 
 import numpy as np
 
+from .errors import UserError
 from .estimate.patch import Effect, Effects
 from .fields import HISTORY_FIELDS
 from .part.section import covered
@@ -36,10 +37,16 @@ class GroupedScan:
     def effect(self, layer: int) -> Effect:
         """What a single scan will do in `layer`, before it is laid; collective.
 
-        It follows from the mean temperature of the surface on which the layer is laid.
+        It follows from the mean temperature of the surface on which the layer is laid. UserError
+        where the part is so thin there that no node lies in it.
         """
-        section = self.shape.section(max(layer - 1, 1))
-        return self.effects.at(self.site.surface_temperature(section))
+        below = max(layer - 1, 1)
+        surface = self.site.surface_temperature(self.shape.section(below))
+        if surface is None:
+            raise UserError(f"layers.group = {self.site.job.layers.group}: no node of the mesh lies"
+                            f" in the part's section of grouped layer {below}; smaller groups have"
+                            " smaller cells")
+        return self.effects.at(surface)
 
     def begin(self, layer: int) -> None:
         """The part's cells in the layer just laid are dense."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from math import fsum, inf, nan
+from math import fsum, inf
 
 import numpy as np
 
@@ -291,8 +291,8 @@ class Site:
             return dict.fromkeys(PHASES, None)
         return {name: float(total / volume) for name, total in zip(PHASES, totals)}
 
-    def surface_temperature(self, section) -> float:
-        """K, mean over the top surface within a section; NaN where no node is in it; collective.
+    def surface_temperature(self, section) -> float | None:
+        """K, mean over the top surface within a section; None where no node is in it; collective.
 
         Each node counts with its exposed area; the products are summed exactly: the same on any
         number of ranks.
@@ -305,7 +305,7 @@ class Site:
         top = top[covered(section, x, y)]
         area, temperature = mesh.area[top], self.state["temperature"][top]
         sums = [np.concatenate(self.comm.allgather(v)) for v in (area, area * temperature)]
-        return fsum(sums[1]) / fsum(sums[0]) if len(sums[0]) else nan
+        return fsum(sums[1]) / fsum(sums[0]) if len(sums[0]) else None
 
     def blocks(self) -> BlockView:
         """This rank's blocks without fields."""

@@ -25,8 +25,3 @@ def distinct_conditions(conditions: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     filled = np.where(np.isnan(conditions), unknown, conditions)
     rows, which = np.unique(filled, axis=0, return_inverse=True)
     return np.where(rows == unknown, np.nan, rows), which.reshape(-1)
-
-
-def evenly(n: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers 0 ... n - 1, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))

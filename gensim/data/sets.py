@@ -192,3 +192,8 @@ def parts(crops: CropSet) -> dict[str, np.ndarray]:
         "held_out_case": np.flatnonzero(held & ~known),
         "held_out_run": np.flatnonzero(held & known),
     }
+
+
+def evenly(n: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers 0 ... n - 1, evenly spaced."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))

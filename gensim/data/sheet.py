@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-from gensim.data.conditions import condition_text, distinct_conditions, evenly, named
+from gensim.data.conditions import condition_text, distinct_conditions, named
 from gensim.data.crops import SPLITS
-from gensim.data.sets import CropSet, parts
+from gensim.data.sets import CropSet, evenly, parts
 
 ROWS, COLUMNS = 12, 8  # of the sheet, at most
 MEASURED = 200  # crops whose grains are counted, at most

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensim.data.conditions import evenly
+from gensim.data.sets import evenly
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import from_horizontal, from_vertical, structure_tensor
 from gensim.evaluate.histograms import counts, edges

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gensim.data.crops import CONDITIONS
 from gensim.data.conditions import condition_text
+from gensim.data.crops import CONDITIONS
 from gensim.evaluate.measure import MEASURES
 
 SCALE = {"width": 1e6, "length": 1e6, "area": 1e12, "aspect": 1.0}

@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gensim.data.sets import check_alike
 from gensim.data.conditions import distinct_conditions
+from gensim.data.sets import check_alike
 from gensim.evaluate import channel, copies, frechet, report
 from gensim.evaluate.compare import Choices, compared
 from gensim.evaluate.domain import Domain

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from partsim.errors import UserError
-from partsim.job import Job, parse
-from partsim.schema import parse_toml, read_text, require
+from partsim.job import Inputs, Job, parse
+from partsim.schema import parse_toml, read_text, require, validate
 
 MATERIAL = "316L"  # of the track-scale simulation, and so of every model
 TABLE = "arrivals.csv"
@@ -66,14 +66,13 @@ def read_job(run: Path) -> Job:
     """The job of a run that images can be set into: a box of MATERIAL, scanned in lines."""
     path = run / "job.toml"
     text = read_text(path, "job file")
-    entries = parse_toml(text, str(path))
-    material, part, scan = (entries.get(name, {}) for name in ("material", "part", "scan"))
-    name = material.get("name") or material.get("file") or "Ti-6Al-4V"
+    # of the text alone: what the job names may be elsewhere by now
+    inputs = validate(Inputs, parse_toml(text, f"job file {path}"))
+    name = inputs.material.name or inputs.material.file
     if name != MATERIAL:
         raise UserError(f"{run} is a part of {name}, but the models of grains are of {MATERIAL}")
-    shape = part.get("shape", "box")
-    require(shape == "box", f"{path}: part.shape", f"{shape}", "box")
-    require("file" not in scan, f"{path}: scan.file", str(scan.get("file")),
+    require(inputs.part.shape == "box", f"{path}: part.shape", inputs.part.shape, "box")
+    require(inputs.scan.file is None, f"{path}: scan.file", "given",
             "left out: images are set across the lines of a hatch")
     return parse(text, path)
 

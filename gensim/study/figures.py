@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensim.data.conditions import evenly
+from gensim.data.sets import evenly
 from gensim.evaluate.figures import save
 from gensim.study.tables import FRECHET, MEANS
 

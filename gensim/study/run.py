@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from gensim.data.conditions import condition_text
 from gensim.data.crops import files_in, sha256
 from gensim.data.sets import CropSet
-from gensim.data.conditions import condition_text
 from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.run import NO_FEATURES, apart, copied

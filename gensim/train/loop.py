@@ -86,7 +86,7 @@ class Training:
         network = torch.compile(self.unet) if settings.compile else self.unet
         self.network = network
         if self.ranks.size > 1:
-            self.network = DistributedDataParallel(network, process_group=self.ranks.gpus)
+            self.network = DistributedDataParallel(network, process_group=self.ranks.nccl)
 
     def run(self, stop: int | None = None) -> None:
         """Trains to the end, or until `stop` images are seen; collective.

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gensim.data.conditions import condition_text, distinct_conditions
 from gensim.data.crops import sha256
-from gensim.data.sets import CropSet, parts
-from gensim.data.conditions import condition_text, distinct_conditions, evenly
+from gensim.data.sets import CropSet, evenly, parts
 from gensim.model.card import Card, Stage
 from gensim.model.folder import Model, load
 from gensim.model.freezing import freeze

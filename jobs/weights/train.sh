@@ -34,10 +34,12 @@ if [ ! -f $weights/pretrained/gensim.json ]; then
 fi
 
 .venv/bin/gensim study jobs/studies/learning.toml --output "$runs/study"
-model() { # the folder of a row of the study, first seed
+model() { # the folder of the first row of a method, first seed
     .venv/bin/python -c 'import json, sys
-print(json.load(open(sys.argv[1]))["models"][sys.argv[2]])' "$runs/study/study.json" "$1"
+models = json.load(open(sys.argv[1]))["models"]
+print(next(name for row, name in models.items() if row.startswith(sys.argv[2])))
+' "$runs/study/study.json" "$1"
 }
 keep "$runs/study/$(model baseline)" baseline
 keep "$runs/study/$(model finetune)" finetuned
-keep "$runs/study/$(model 'distill 0.8')" distilled
+keep "$runs/study/$(model distill)" distilled

@@ -12,8 +12,6 @@ from partsim.output.shared_file import explained
 
 UM = 1e6
 STYLE = {"font.size": 8, "axes.titlesize": 8, "savefig.dpi": 200}
-
-
 FILES = ("cross_section.png", "longitudinal_section.png", "surface.png")
 
 

@@ -8,6 +8,7 @@
     history      tables that grow while the run goes on
     probes       values at fixed points over time
     solidification, window, arrivals  passages of the liquidus, a box over time, what the beam meets
+    summary      what the run did, in numbers
     records      all of these, called by the build; events: the log; signals: what stops a run
     progress     how far the run is
     shared_file  one HDF5 file written by all ranks, whole or absent

@@ -133,8 +133,8 @@ def cuts_figure(snapshot: Snapshot, planes: Sequence[tuple[int, float]]) -> Figu
     middle = (low + high) / 2
     cuts = [_around_part(snapshot, _plane(snapshot, axis, place))
             for axis, place in planes or ((1, middle[1]), (0, middle[0]))]
-    fields = dict(PHASES) if set(PHASES) <= snapshot.node_fields else {}
-    rows = [[cut] * (1 + len(fields)) for cut in cuts]
+    phases = set(PHASES) <= snapshot.node_fields
+    rows = [[cut] * (1 + phases * len(PHASES)) for cut in cuts]
     figure, axes = panels(rows, f"Temperature and phases, {_when(snapshot.header)}")
     warm = [_nodal(snapshot, cut, "temperature") for cut in cuts]
     span = Normalize(min(map(np.nanmin, warm)), max(map(np.nanmax, warm)))
@@ -142,27 +142,30 @@ def cuts_figure(snapshot: Snapshot, planes: Sequence[tuple[int, float]]) -> Figu
     for place, cut, values in zip(axes[:, 0], cuts, warm):
         image = show(place, cut, values, scale, NOTHING)
     figure.colorbar(image, ax=axes[:, 0], label=scale.label, location="bottom")
-    dense = [_dense_phases(snapshot, cut) for cut in cuts] if fields else []
-    for column, (name, label) in enumerate(fields.items(), start=1):
-        scale = Scale("viridis", Normalize(0, 1), f"fraction of {label}")
-        for place, cut, found in zip(axes[:, column], cuts, dense):
-            image = show(place, cut, found[name], scale, POWDER)
-        figure.colorbar(image, ax=axes[:, column], label=scale.label, location="bottom")
+    if phases:
+        _draw_phases(figure, axes[:, 1:], cuts, snapshot)
     return figure
 
 
 def phase_figure(snapshot: Snapshot) -> Figure:
     """The phases of the dense material, at half the height of the build and upright through it."""
     cuts = _cuts_of_part(snapshot)
-    images = [_dense_phases(snapshot, cut) for cut in cuts]
     rows = [[cut] * len(PHASES) for cut in cuts]
     figure, axes = panels(rows, f"Phases, {_when(snapshot.header)}")
+    _draw_phases(figure, axes, cuts, snapshot)
+    return figure
+
+
+def _draw_phases(
+    figure: Figure, axes: np.ndarray, cuts: Sequence[Cut], snapshot: Snapshot
+) -> None:
+    """A column of axes (cuts, phases) for each phase of the dense material."""
+    images = [_dense_phases(snapshot, cut) for cut in cuts]
     for column, (name, label) in enumerate(PHASES.items()):
         scale = Scale("viridis", Normalize(0, 1), f"fraction of {label}")
         for place, cut, fields in zip(axes[:, column], cuts, images):
             image = show(place, cut, fields[name], scale, POWDER)
         figure.colorbar(image, ax=axes[:, column], label=scale.label, location="bottom")
-    return figure
 
 
 def consolidated_figure(snapshot: Snapshot) -> Figure:

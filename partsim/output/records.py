@@ -1,10 +1,6 @@
-"""What a run writes while it goes on and when it ends: tables, fields, checkpoints, the summary."""
+"""What a run writes while it goes on and when it ends: tables, fields, checkpoints."""
 
 import math
-import platform
-import resource
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 
@@ -18,21 +14,21 @@ from partsim.output.arrivals import NAME as ARRIVALS
 from partsim.output.arrivals import ArrivalTable, Places, grid
 from partsim.output.checkpoint import Checkpoint, save
 from partsim.output.events import Events
-from partsim.output.history import History, by_stage
+from partsim.output.history import History
 from partsim.output.points import box_points, centres_along
 from partsim.output.probes import FIELDS, Found, Probes
 from partsim.output.signals import Signals
 from partsim.output.solidification import NAME as PASSAGES
 from partsim.output.solidification import Solidification
 from partsim.output.snapshot import append_series, cut_series, write_snapshot
+from partsim.output.summary import STAGES, summary_of
 from partsim.output.window import PATTERN as PARTS
 from partsim.output.window import Box, Window
-from partsim.parallel import first_rank_only, from_first, rank_print
+from partsim.parallel import first_rank_only, rank_print
 from partsim.part.arrival import arrivals
 from partsim.schema import require
 from partsim.wholefile import replace_json, replace_text
 
-STAGES = ("thermal", "phase", "halo", "growth", "output")
 COLUMNS = (
     "time",
     "step",
@@ -52,7 +48,6 @@ SERIES = "fields.hdf.series"
 LARGEST_ERROR = 1e-6  # of the energy account, relative to the laser
 RESULTS = (SERIES, "fields_*.hdf*", "*.checkpoint.h5*", "probes.csv", PASSAGES, ARRIVALS,
            PARTS, "summary.json", "log.jsonl")
-LIBRARIES = ("numpy", "numba", "scipy", "mpi4py", "petsc4py", "h5py")
 
 
 class Records:
@@ -285,15 +280,10 @@ class Records:
             "nodes": build.site.mesh.total_nodes,
             "closing_error": build.energy()["closing_error"],
             "peak_temperature_kelvin": self.comm.allreduce(build.peak, op=max),
-            "surface_temperature_kelvin": self.surface_temperature(),
+            "surface_temperature_kelvin": build.site.surface_temperature(
+                build.part.section(build.site.mesh.layer)),
             "seconds": build.wall(),
         }
-
-    def surface_temperature(self) -> float | None:
-        """K, mean over the part's surface; None where no node lies in it; collective."""
-        build = self.build
-        kelvin = build.site.surface_temperature(build.part.section(build.site.mesh.layer))
-        return None if math.isnan(kelvin) else kelvin
 
     def sample(self) -> None:
         """One row of the probes."""
@@ -391,52 +381,10 @@ class Records:
     def finish(self) -> None:
         """The fields at the end and the summary."""
         self.fields("end")
-        summary = self.summary()
+        summary = summary_of(self.build, self.history.path)
         first_rank_only(self.comm, lambda: replace_json(self.folder / "summary.json", summary))
         error = summary["energy_joules"]["closing_error"]
         if abs(error) > LARGEST_ERROR:
             rank_print(self.comm, f"partsim: the energy account does not close: {error:.2g} of the "
                        "laser's energy is missing; the result is wrong, please report it")
         self.events.write("finished", time=self.build.clock.time, seconds=self.build.wall())
-
-    def summary(self) -> dict:
-        """What the run did, as one dictionary; collective."""
-        build, site = self.build, self.build.site
-        seconds = build.timers.reduced(self.comm)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        counts = asdict(site.counts)
-        return {
-            **counts,
-            "steps": dict(build.steps),
-            "simulated_seconds": build.clock.time,
-            "wall_seconds": build.wall(),
-            "stage_seconds": {name: seconds.get(name, 0.0) for name in STAGES},
-            "stage_seconds_by_step": from_first(self.comm, self.seconds_by_step),
-            "node_updates_per_second": build.rate(),
-            "equivalent_updates_per_second": build.equivalent_rate(),
-            "energy_joules": build.energy(),
-            "phase_means": site.phase_means(build.part),
-            "peak_temperature_kelvin": self.comm.allreduce(build.peak, op=max),
-            "peak_memory_bytes": self.comm.allreduce(memory),
-            "ranks": self.comm.size,
-            "versions": {
-                "partsim": __version__,
-                "python": platform.python_version(),
-                **{name: version_of(name) for name in LIBRARIES},
-            },
-        }
-
-    def seconds_by_step(self) -> dict[str, dict[str, float]]:
-        """Of steps with the laser on and of others: seconds of each stage, growth with the first
-        laser steps of a layer."""
-        found = by_stage(self.history.path, [f"seconds_{stage}" for stage in STAGES])
-        return {kind: {stage: sums[f"seconds_{stage}"] for stage in STAGES}
-                for kind, sums in found.items()}
-
-
-def version_of(library: str) -> str | None:
-    """Its version; None where it is not installed, as petsc4py need not be for a part."""
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
