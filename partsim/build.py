@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from . import dealing, parallel
-from .clock import Clock
+from .clock import Clock, ticks_of
 from .errors import UserError
 from .estimate.patch import Effect, measured_effects
 from .grouped_scan import GroupedScan
@@ -234,7 +234,9 @@ class Build:
 
     def new_pace(self, grid: Grid) -> Pace:
         """Which levels the blocks may have in this stretch."""
-        return Pace(grid, self.stretch.paths, self.optics(), self.clock.base, self.largest_explicit)
+        base = self.clock.base
+        pause = ticks_of(self.job.layers.dwell, base)
+        return Pace(grid, self.stretch.paths, self.optics(), base, self.largest_explicit, pause)
 
     def optics(self) -> Optics:
         """The source of all beams."""

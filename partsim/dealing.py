@@ -4,8 +4,10 @@ The blocks near a beam work in every base step, the others once in many. Ranks t
 of the mesh would therefore wait for the one that has the beam. So a scan is divided into parts. In
 each, all blocks that a beam comes near belong to one rank, with those that touch them, so that no
 other rank shares nodes that are renewed in every base step; what this rank has less of are the
-blocks of the background, which are cut along the Morton curve. Among so many ranks that the beam's
-own would have more to do than by equal pieces, all blocks are cut. In a cool-down all count alike.
+blocks of the background, which are cut along the Morton curve. Coarse ones are updated once in
+several choices of levels, all in one go, and are cut by themselves: otherwise the rank that has
+most of them would be waited for then, and the others in between. Among so many ranks that the
+beam's own would have more to do than by equal pieces, all are cut. In a cool-down all count alike.
 All of it follows from the paths, time and the mesh, so that a resumed run does the same.
 """
 
@@ -35,16 +37,18 @@ class Part(NamedTuple):
     updates  (n,) of each block per base step, weighted by their cost
     hot      (n,) those of them that are base steps near a beam
     beam     (n,) number of the beam with whose blocks a block stays together, or -1
+    pause    (n,) intervals between choices of levels from one update of a block to the next
     """
 
     start: int
     updates: np.ndarray
     hot: np.ndarray
     beam: np.ndarray
+    pause: np.ndarray
 
     def owner(self, cost: np.ndarray, ranks: int) -> np.ndarray:
         """(n,) who owns which block, from the cost (n,) of an update of each."""
-        return deal(cost * self.updates, self.beam, ranks)
+        return deal(cost * self.updates, self.beam, ranks, self.pause)
 
     def pays(self, cost: np.ndarray, ranks: int) -> bool:
         """Whether equal pieces would wait longer: one of them has a beam's hot blocks on top."""
@@ -55,16 +59,19 @@ class Part(NamedTuple):
 
 def even(leaves: Leaves, start: int = 0, updates: np.ndarray | None = None) -> Part:
     """No blocks stay together; all count alike if nothing is said of their updates (n,)."""
-    updates = np.ones(len(leaves)) if updates is None else updates
-    return Part(start, updates, np.zeros(len(leaves)), np.full(len(leaves), -1))
+    count = len(leaves)
+    updates = np.ones(count) if updates is None else updates
+    return Part(start, updates, np.zeros(count), np.full(count, -1), np.ones(count))
 
 
 def scan_parts(pace: Pace, leaves: Leaves, laser: int, length: int) -> list[Part]:
     """The parts of a scan of `laser` base steps in macro steps of `length`."""
     count, unit = min(max(laser // SHORTEST, 1), PARTS), max(length, INTERVAL)
     starts = np.unique(laser * np.arange(count) // count // unit * unit).tolist()
+    limit, interval = highest_levels(pace, length)
+    pause = np.maximum(2.0**limit / interval, 1.0)
     return [Part(start, *expected(pace, range(start, stop, SAMPLE * length), length),
-                 beams(pace.visited(start, stop), leaves))
+                 beams(pace.visited(start, stop), leaves), pause)
             for start, stop in zip(starts, [*starts[1:], laser])]
 
 

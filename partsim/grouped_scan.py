@@ -66,9 +66,11 @@ class GroupedScan:
         site, mesh = self.site, self.site.mesh
         duration = stretch.laser * base
         mean = site.state["scan_sum"] / duration
+        site.state["scan_sum"][:] = 0.0
+        if not site.phased:
+            return
         site.phases.step(site.job.phase.cooling_scheme, mean, mean, duration)
         site.phases.catch_up(mean)
-        site.state["scan_sum"][:] = 0.0
         depth += site.job.layers.thickness * stretch.sweep.missing
         cells = self.cells(stretch.layer, depth)
         nodes = mesh.largest(touched(cells, mesh.lattice.block)) > 0

@@ -40,7 +40,7 @@ def describe_job(path: Path) -> dict[str, Any]:
         "derived": {
             "root_block_edge": measured(root_edge(computed), "m"),
             "stable_step": measured(stability_limit(computed, alloy), "s"),
-            "scan_time_of_first_layer": measured(max(scan.duration for scan in scans), "s"),
+            "scan_time_of_first_layer": measured(max(scan.end for scan in scans), "s"),
             "laser_energy_of_first_layer": measured(sum(scan.energy() for scan in scans), "J"),
             "thinnest_layer": thin_layer,
             "its_share_narrower_than_a_cell": thin,

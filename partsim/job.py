@@ -208,7 +208,10 @@ class Phase(Section):
 
     laser_scheme: Scheme = Field("explicit", description="with the laser on")
     cooling_scheme: Scheme = Field("crank-nicolson", description="while a layer cools")
-    largest_substep: Time = Field(0.1, gt=0, description="longer thermal steps are divided")
+    largest_substep: Time = Field(
+        0.1, gt=0, le=1.0, description="longer thermal steps are divided; the fixed point of "
+                                       "Crank-Nicolson converges up to 1 s"
+    )
     rest_tolerance: Number = Field(
         1e-6, ge=0, le=1e-3, description="change of a fraction that a resting block may miss"
     )

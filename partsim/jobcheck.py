@@ -204,6 +204,12 @@ def check_phase(job: Job, material: HeatProperties) -> None:
         value = getattr(job.phase, entry)
         require(value == "off" or material.phase is not None, f"phase.{entry}", f'"{value}"',
                 f'"off": the material {material.name} has no [phase] constants')
+    laser, cooling = job.phase.laser_scheme, job.phase.cooling_scheme
+    if laser == "off" and job.layers.group > 1:
+        return  # grouped layers have no use for it
+    require((laser == "off") == (cooling == "off"), "phase.laser_scheme", f'"{laser}"',
+            f'as phase.cooling_scheme, "{cooling}", both "off" or none: phases that stand still '
+            "while metal melts or cools are wrong")
 
 
 def check_output(job: Job) -> None:

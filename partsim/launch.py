@@ -26,11 +26,14 @@ def run(job: Job, folder: Path) -> None:
 
 def warnings(build: Build) -> Iterator[str]:
     """What the job asks for and the computation does not resolve."""
-    job = build.resolved
+    job = build.job
     layer, share = shape.thinnest(job, build.part)
     if share > 0:
-        yield (f"{100 * share:.2g} % of layer {layer} is narrower than mesh.cell = "
-               f"{job.mesh.cell:g} m, a wall that the mesh does not resolve")
+        count = job.layers.group
+        named = f"layer {layer}" if count == 1 else f"layers {count * (layer - 1) + 1} to " \
+                                                    f"{count * layer}"
+        yield (f"{100 * share:.2g} % of {named} is narrower than a cell, {job.mesh.cell:g} m: a "
+               "wall that the mesh does not resolve")
 
 
 def resume(source: Path, folder: Path | None = None) -> None:

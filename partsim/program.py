@@ -60,7 +60,7 @@ class Stretch:
 def layer_stretch(job: Job, shape: Shape, layer: int, sweep: Sweep = WHOLE) -> Stretch:
     """A sweep over a layer and the cool-down after it."""
     paths, base = layer_paths(job, shape, layer, sweep), job.time.step
-    laser = max((ticks_of(path.duration, base) for path in paths), default=0)
+    laser = max((ticks_of(path.end, base) for path in paths), default=0)
     dwell = ticks_of(job.layers.dwell, base)
     hold = min(job.time.hold_steps, dwell)
     cooling = cooling_steps(

@@ -6,6 +6,7 @@ from math import fsum, inf
 
 import numpy as np
 
+from .errors import UserError
 from .fields import FIELDS, GROUPED_FIELDS, HISTORY_FIELDS
 from .job import Job
 from .ledger import Ledger
@@ -21,7 +22,7 @@ from .part.material import Material
 from .part.section import covered
 from .phase.integrate import BlockPhases, Options, PhaseFields, beta, initial
 from .phase.kernels import Groups
-from .phase.model import PhaseLaw
+from .phase.model import PhaseLaw, check_law
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law
 
@@ -68,8 +69,17 @@ class Site:
         excess = float(job.phase.decomposition == "excess")
         self.phase_law = PhaseLaw(**(material.phase or {}))._replace(excess=excess)
         self.phased = {job.phase.laser_scheme, job.phase.cooling_scheme} != {"off"}
+        if self.phased:
+            self.check_law()
         self.counts, self.ledger = Counts(), Ledger()
         self.powder = self.untouched("powder")
+
+    def check_law(self) -> None:
+        """UserError where the material's phase constants contradict each other."""
+        try:
+            check_law(self.phase_law)
+        except UserError as problem:
+            raise UserError(f"material {self.material.name}: {problem}") from problem
 
     def untouched(self, kind: str) -> dict[str, float]:
         """The fields of "plate" or "powder" before the laser reaches it."""
@@ -243,7 +253,7 @@ class Site:
         place = view.node_positions().reshape(*mesh.block_shape(), 3)
         z = mesh.largest(np.ascontiguousarray(place[..., 2]))
         beside = mesh.largest(1.0 * (self.beside_part(place) & (place[..., 2] <= 0))) > 0
-        for name in ("temperature", "alpha_stable", "martensite"):
+        for name in ("temperature", *(("alpha_stable", "martensite") if self.phased else ())):
             values = np.interp(z, profiles.z, getattr(profiles, name))
             plate = values if name == "temperature" else self.untouched("plate")[name]
             self.state[name] = np.where(beside, plate, values)

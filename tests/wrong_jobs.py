@@ -24,6 +24,8 @@ WRONG_ENTRIES = [
     ({"laser.radius": "1e999 m"}, f'laser.radius = "1e999 m", but it must be {LENGTH}, and finite'),
     ({"laser.power": "180 K"},
      'laser.power = "180 K", but it must be a power such as "180 W" or a number in W'),
+    ({"phase.largest_substep": "2 s"},
+     'phase.largest_substep = "2 s", but it must be at most 1'),
     ({"phase.rest_tolerance": -1e-6},
      "phase.rest_tolerance = -1e-06, but it must be at least 0"),
     ({"laser.speed": "0 mm/s"}, 'laser.speed = "0 mm/s", but it must be positive'),
@@ -83,6 +85,9 @@ CONTRADICTIONS = [
     ({"scan.islands": [1, 8]}, "scan.hatch = 8e-05 m, but it must be at most 5e-05 m, the size of "
      "a field along y"),
     ({"scan.hatch": "80 nm"}, "scan.hatch = 8e-08 m, but it must be at least 6e-07 m"),
+    ({"phase.laser_scheme": "off"}, 'phase.laser_scheme = "off", but it must be as phase.cooling_s'
+     'cheme, "crank-nicolson", both "off" or none'),
+    ({"phase.cooling_scheme": "off"}, 'phase.laser_scheme = "explicit", but it must be as phase.c'),
     ({"output.mid_scan": [2, 7]}, "output.mid_scan = 7, but it must be a layer that is"),
     ({"part.size": ["0.4 m"] * 3, "plate.size": ["0.8 m"] * 3}, "the mesh needs about"),
 ]

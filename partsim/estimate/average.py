@@ -142,7 +142,7 @@ class AveragedBuild:
         self.lay()
         paths = layer_paths(self.job, self.part, self.layer)
         energy = (1 - effect.lost_share) * sum(path.energy() for path in paths)
-        duration = max(path.duration for path in paths)
+        duration = max(path.end for path in paths)
         self.supplied += energy
         self.pass_time(duration, energy / duration, self.layer - 1)
         self.quench(effect.depth)

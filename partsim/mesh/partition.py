@@ -26,21 +26,30 @@ def rooms(taken: np.ndarray, rest: float) -> np.ndarray:
     return np.maximum(level - taken, 0.0)
 
 
-def deal(work: np.ndarray, group: np.ndarray, ranks: int) -> np.ndarray:
+def deal(
+    work: np.ndarray, group: np.ndarray, ranks: int, pause: np.ndarray | None = None
+) -> np.ndarray:
     """(n,) owner of each block: groups stay together, the other blocks make up for them.
 
     work   (n,)
     group  (n,) 0, 1, ..., or -1 for blocks of none. The heaviest group goes first, each to the rank
            that has least; the blocks of none are cut along the Morton curve.
+    pause  (n,) intervals from one work of a block to the next, None: 1 everywhere. Those that pause
+           are cut apart from the others, so that both kinds of intervals are evened out.
     """
-    owner, taken = np.empty(len(work), np.int64), np.zeros(ranks)
+    owner, taken = np.full(len(work), -1), np.zeros(ranks)
     weight = np.bincount(group + 1, work)[1:]
     for each in np.argsort(-weight, kind="stable"):
         rank = int(taken.argmin())
         owner[group == each] = rank
         taken[rank] += weight[each]
-    rest = group < 0
-    owner[rest] = cut(work[rest], ranks, taken)
+    pauses = np.zeros(len(work), bool) if pause is None else pause > 1
+    always = np.where(pauses, 0.0, work)  # in an interval in which those that pause do nothing
+    every = work if pause is None else pause * work  # and in one in which they all work
+    for some, weight in ((~pauses, always), (pauses, every)):
+        dealt, some = owner >= 0, some & (owner < 0)
+        taken = np.bincount(owner[dealt], weight[dealt], ranks)
+        owner[some] = cut(weight[some], ranks, taken)
     return owner
 
 

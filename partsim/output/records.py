@@ -352,7 +352,7 @@ class Records:
         }
         if what == "scan":
             now = build.index * build.clock.base
-            beam = max(stretch.paths, key=lambda path: path.duration)  # the last to be at work
+            beam = max(stretch.paths, key=lambda path: path.end)  # the last to be at work
             ahead = beam.position(now + build.clock.base) - beam.position(now)
             header["beam"] = [float(x) for x in beam.position(now)]
             header["direction"] = [float(x) for x in ahead[:2]]
@@ -384,7 +384,7 @@ class Records:
         summary = summary_of(self.build, self.history.path)
         first_rank_only(self.comm, lambda: replace_json(self.folder / "summary.json", summary))
         error = summary["energy_joules"]["closing_error"]
-        if abs(error) > LARGEST_ERROR:
+        if not abs(error) <= LARGEST_ERROR:  # also where it is not a number
             rank_print(self.comm, f"partsim: the energy account does not close: {error:.2g} of the "
                        "laser's energy is missing; the result is wrong, please report it")
         self.events.write("finished", time=self.build.clock.time, seconds=self.build.wall())

@@ -56,6 +56,11 @@ class ScanPath:
         """Time in s from the first corner to the last."""
         return float(self.times[-1] - self.times[0])
 
+    @property
+    def end(self) -> float:
+        """Time in s of the last corner; with several beams the first one need not begin at 0."""
+        return float(self.times[-1])
+
     def dimmed(self, share: float) -> "ScanPath":
         """The same path with a share of its power."""
         return replace(self, power=share * self.power)

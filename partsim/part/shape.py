@@ -14,6 +14,7 @@ from partsim.surface import Surface, read
 
 ROUND_OFF = 1e-6
 SLIVER = 1e-9  # m, area over outline of what is no part of a section
+KEPT = 256  # sections; those of thousands of layers with fine outlines take gigabytes
 
 
 class Shape(Protocol):
@@ -108,6 +109,8 @@ class Sliced:
     def section(self, layer: int) -> shapely.MultiPolygon:
         """The solid in the plane x, y (m) at half the height of a layer; 1 is the lowest."""
         if layer not in self.sections:
+            if len(self.sections) >= KEPT:
+                del self.sections[next(iter(self.sections))]  # the oldest
             height = (layer - 0.5) * self.thickness
             self.sections[layer] = cut(self.surface.mesh, height)
             shapely.prepare(self.sections[layer])

@@ -88,6 +88,8 @@ class Multirate:
         borders = [np.zeros(0, np.int64), *mesh.border_blocks]
         self.at_border = np.isin(mesh.own, np.concatenate(borders))
         self.parts: list[Part] = []
+        self.foreign_blocks, first = np.unique(nodes.foreign_block, return_index=True)
+        self.foreign_first = np.r_[first, len(nodes.foreign_block)]  # entries, block after block
         nowhere = Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1)))
         self.dark = empty_beam(nowhere, 1, (0, 0))
         self.beams = empty_beams(nowhere, 1, (0, 0), self.interval)
@@ -110,16 +112,23 @@ class Multirate:
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
         self.updates += float(self.weight @ fires)
-        foreign = level[nodes.foreign_block]
-        quick = foreign < self.limit[nodes.foreign_block]
-        relevel(self.levels, self.slowest, nodes.tables, level[mesh.own],
-                (nodes.foreign_node[quick], foreign[quick]))
+        beside = self.beside(self.limit)
+        relevel(self.levels, self.slowest, nodes.tables, level[mesh.own], beside)
         if nodes.sharing.ranks:
             fast = self.interval.bit_length() - 1
-            quick = foreign < fast
-            beside = nodes.foreign_node[quick], foreign[quick]
+            beside = self.beside(np.full(len(level), fast))
             self.parts = [self.part(each, beside) for each in range(fast)]
         self.load(start)
+
+    def beside(self, limit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Own nodes that blocks of other ranks touch which are faster than `limit` (n,), once for
+        each, and the levels of these."""
+        blocks, first = self.foreign_blocks, self.foreign_first
+        quick = np.flatnonzero(self.level[blocks] < limit[blocks])
+        entries = np.concatenate([np.arange(0), *(np.arange(first[at], first[at + 1])
+                                                  for at in quick)])
+        nodes = self.heat.mesh.nodes
+        return nodes.foreign_node[entries], self.level[nodes.foreign_block[entries]]
 
     def part(self, level: int, beside: tuple[np.ndarray, np.ndarray]) -> Part:
         """The shared nodes that blocks of a level touch; few of these are at a border.

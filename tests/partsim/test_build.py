@@ -11,7 +11,9 @@ from partsim.export.layers import layer_means
 from partsim.jobcheck import stability_limit
 from partsim.output.picture import snapshots
 from partsim.parallel import world
+from partsim.part import material
 from partsim.program import stretch
+from partsim.site import Site
 from tests.build_job import EXPLICIT, LAYERS, PROBES, build_job, run_build, stored
 
 pytestmark = pytest.mark.pair
@@ -33,6 +35,14 @@ NUMBERS = (
     "equivalent_updates_per_second", "blocks_refined", "blocks_coarsened", "transfers",
     "peak_temperature_kelvin", "peak_memory_bytes", "ranks",
 )
+
+
+def test_phase_constants_that_contradict_each_other_are_refused(comm):
+    job = build_job(EXPLICIT)
+    alloy = material.load(job.material)
+    wrong = alloy.model_copy(update={"phase": alloy.phase | {"alpha_end": 1935.0}})
+    with pytest.raises(UserError, match="material Ti-6Al-4V: phase.alpha_start = 1273 K, but"):
+        Site(job, wrong, comm)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from mpi4py import MPI
 
 from partsim import dealing
 from partsim.build import Build
-from partsim.mesh.forest import box_leaves
+from partsim.mesh.forest import Leaves, box_leaves
 from partsim.mesh.mesh import Grid
 from partsim.mesh.partition import cut
 from partsim.part.scan import ScanPath
-from partsim.thermal.pace import Pace
+from partsim.thermal.pace import NEVER, Pace
 from partsim.thermal.source import Optics
 from tests.build_job import (
     EXPLICIT, PROBES, assert_same_bits, books, build_job, checkpoints_at, resume_build, run_build,
@@ -49,7 +49,7 @@ def dealt(*paths, limit=18):
     """The grid, its pace and the parts of a scan along paths."""
     made = grid()
     optics = Optics(6e-5, CELL, (0.0, 0.0), LATTICE.powder)
-    pace = Pace(made, paths, optics, DT, limit * DT)
+    pace = Pace(made, paths, optics, DT, limit * DT, -NEVER)
     return made, pace, dealing.scan_parts(pace, made.leaves, 480, LENGTH)
 
 
@@ -108,6 +108,22 @@ def test_updates_count_levels():
         assert 1 / 8 < part.updates.max() <= dealing.HOT
 
 
+def test_coarse_blocks_pause_for_several_intervals():
+    """Of twice the cell they are stable at four times the step: 16 base steps, where levels are
+    chosen every 4; not where a beam comes near."""
+    middle, high = EDGE * np.array([24, 24, 2]), EDGE * np.array([24, 24, 3])
+    boxes = [box_leaves(EDGE, 1, 0, np.zeros(3, int), middle),
+             box_leaves(EDGE, 1, 1, middle * [0, 0, 1], high)]
+    leaves = Leaves(EDGE, 1, *(np.concatenate([getattr(box, name) for box in boxes])
+                               for name in ("level", "corner")))
+    optics = Optics(6e-5, CELL, (0.0, 0.0), LATTICE.powder)
+    pace = Pace(Grid(LATTICE, leaves, 0), [path(1e-3)], optics, DT, 4.5 * DT, -NEVER)
+    coarse = (leaves.level == 0) & ~pace.near
+    assert 20 < coarse.sum() < 140
+    for part in dealing.scan_parts(pace, leaves, 480, LENGTH):
+        np.testing.assert_array_equal(part.pause, np.where(coarse, 4, 1))
+
+
 def test_a_stretch_deals_alike_when_the_laser_is_off_or_ranks_are_many():
     """On many ranks the one that has the beam's blocks would have more than by equal pieces."""
     made, _, scan = dealt(path(1e-3))
@@ -164,6 +180,8 @@ def test_dealing_anew_changes_no_bit(comm, shared_tmp):
     while build.index < build.stretch.laser + 8:
         build.advance()
     site, mesh = build.site, build.site.mesh
+    pause = build.job.layers.dwell / build.job.time.step
+    assert build.new_pace(mesh).last == pytest.approx(np.full(len(mesh.leaves), -pause))
     before, rest, ledger = stored(build), mesh.everywhere(site.phases.rest), site.ledger.state()
     random = np.random.default_rng(2).integers(0, comm.size, len(mesh.leaves))
     assert site.redeal(lambda *_: random) == (comm.size > 1)

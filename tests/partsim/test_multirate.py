@@ -224,7 +224,7 @@ def test_beam_is_near_only_blocks_of_level_zero(mesh):
     """Wherever a finely sampled beam comes within reach; and the levels behind it rise."""
     path, lattice = track(mesh), mesh.lattice
     optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
-    pace = Pace(mesh, (path,), optics, DT, 1.8e-4)
+    pace = Pace(mesh, (path,), optics, DT, 1.8e-4, -NEVER)
     for start in range(0, 64, INTERVAL):
         pace.advance(start + INTERVAL)
         level = pace.levels(start)
@@ -237,10 +237,18 @@ def test_beam_is_near_only_blocks_of_level_zero(mesh):
     assert pace.levels(40 + 200 * INTERVAL)[pace.near].min() >= 7
 
 
+@pytest.mark.parametrize("pause, level", [(0, 0), (19, 0), (40, 1), (320, 4)])
+def test_what_the_scan_before_left_behind_is_followed_too(mesh, pause, level):
+    """A step may be a twentieth of the time since a beam has passed, also one of another sweep."""
+    path, lattice = track(mesh), mesh.lattice
+    optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
+    assert (Pace(mesh, (path,), optics, DT, 1.8e-4, pause).levels(0) == level).all()
+
+
 def test_levels_do_not_depend_on_where_a_run_was_resumed(mesh):
     path, lattice = track(mesh), mesh.lattice
     optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
-    through, resumed = (Pace(mesh, (path,), optics, DT, 1.8e-4) for _ in range(2))
+    through, resumed = (Pace(mesh, (path,), optics, DT, 1.8e-4, -NEVER) for _ in range(2))
     for start in (0, 16, 32, 40, 44):
         through.advance(start + 4)
     resumed.advance(44 + 4)

@@ -280,6 +280,23 @@ def test_groups_stay_together_and_the_others_get_the_rest():
         assert (np.diff(np.concatenate(pieces)) > 0).all()
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7])
+def test_blocks_that_pause_are_dealt_apart(ranks):
+    """In the intervals in which they rest and in those in which they work, the rank that has most
+    has no more than it must: that of the group, or an equal share."""
+    work, group, pause = np.ones(200), np.full(200, -1), np.ones(200)
+    group[90:130], pause[:80] = 0, 4
+    owner = deal(work, group, ranks, pause)
+    resting = np.bincount(owner[80:], minlength=ranks)
+    working = resting + 4 * np.bincount(owner[:80], minlength=ranks)
+    assert len(set(owner[group == 0])) == 1
+    assert resting.max() <= max(40, np.ceil(120 / ranks) + 1)
+    assert working.max() <= np.ceil(440 / ranks) + 4
+    if ranks == 2:  # cut together, the group's rank gets most that pause, and no other block
+        owner = deal(work, group, ranks)
+        assert np.bincount(owner[80:]).tolist() == [40, 80]
+
+
 def test_ranks_with_too_much_get_nothing_more():
     owner = cut(np.ones(10), 3, np.array([2.0, 20.0, 0.0]))
     assert np.bincount(owner, minlength=3).tolist() == [4, 0, 6]

@@ -15,6 +15,7 @@ from partsim.part.scan import ScanPath
 from partsim.part.scanfile import file_paths, line_spacing
 from partsim.part.shape import Box
 from partsim.part.strategy import check_layers, layer_paths
+from partsim.program import layer_stretch
 from tests.scan_files import CSV, FILES
 from tests.small_job import REMOVED, job_text
 
@@ -54,6 +55,17 @@ def test_file_gives_the_path_of_each_layer(tmp_path):
     np.testing.assert_array_equal(path.power, [100, 100, 0, 100])
     assert only_path(job, 4).duration == pytest.approx(1e-3)
     assert line_spacing(job, shape.load(job)) == pytest.approx(0.4e-3**2 / 3e-3)
+
+
+def test_a_laser_that_begins_late_works_to_its_end(tmp_path):
+    """Two lasers, one after the other, on one clock: the scan lasts until the second is done."""
+    rows = ["x (mm),y (mm),t (ms),power (W),laser",
+            "1,2,0,100,1", "2,2,1,0,1", "1,3,2,50,2", "2,3,3,0,2"]
+    (tmp_path / "late.csv").write_text("\n".join(rows) + "\n")
+    job = job_with(tmp_path, {"layers.count": 1, "layers.stop": 1}, name="late.csv")
+    stretch = layer_stretch(job, shape.load(job), 1)
+    assert [path.duration for path in stretch.paths] == pytest.approx([1e-3, 1e-3])
+    assert stretch.laser * job.time.step == pytest.approx(3e-3)
 
 
 def test_one_file_for_each_layer(tmp_path):

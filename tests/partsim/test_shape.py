@@ -9,6 +9,7 @@ import trimesh
 
 from partsim.errors import UserError
 from partsim.job import parse
+from partsim.part import shape
 from partsim.part.shape import Box, Sliced, cut, load, thin_share, thinnest
 from partsim.surface import Surface
 from tests.small_job import REMOVED, job_text
@@ -150,6 +151,14 @@ def test_share_that_is_thinner(width, expected):
 def test_wall_of_just_the_width_is_wide_enough():
     assert thin_share(shapely.MultiPolygon([shapely.box(0, 0, 0.1, 2)]), 0.1) == 0.0
     assert thin_share(shapely.MultiPolygon(), 0.1) == 0.0
+
+
+def test_sections_are_forgotten_and_made_again(monkeypatch):
+    monkeypatch.setattr(shape, "KEPT", 2)
+    part = sliced(trimesh.creation.cone(1.0, 1.0))
+    areas = [[part.section(layer).area for layer in (1, 2, 3)] for _ in range(2)]
+    assert areas[0] == areas[1] and areas[0][0] > areas[0][2]
+    assert sorted(part.sections) == [2, 3]
 
 
 def test_layer_with_most_of_thin_walls(tmp_path):
