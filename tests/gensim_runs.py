@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gensim.data.sets import CropSet
 from gensim.model.networks import NETWORKS, Network
 from gensim.ranks import Ranks, joined
 from gensim.sample.draw import Order, drawn
 from gensim.train.loop import Training
 from gensim.train.plan import Plan, Settings
+from gensim.train.run import read_crops
 
 TINY = "tiny"
 NETWORKS[TINY] = Network(16, (8, 16), (1,), layers=1, groups=4)
@@ -28,7 +28,8 @@ def plan(crops, verb="pretrain", base=None, **settings):
 
 def training(crops, folder, verb="pretrain", base=None, ranks=Ranks(), **settings):
     """The run of such a plan, not begun."""
-    return Training(plan(crops, verb, base, **settings), CropSet([crops]), ranks, folder)
+    made = plan(crops, verb, base, **settings)
+    return Training(made, read_crops(made), ranks, folder)
 
 
 def weights(unet):

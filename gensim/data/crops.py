@@ -48,6 +48,8 @@ class Palette(NamedTuple):
 class CropFile:
     """One crops file, open for reading; its columns in memory, its maps read row by row.
 
+    known  (n,) share of the pixels of each crop whose grain is known
+
     Raises UserError where the file is cut short, no crops file, or holds what no crop can be.
     """
 
@@ -111,10 +113,13 @@ class CropFile:
         self._require(len(shape) == 2 and shape[1] == 4, f"has orientations {shape}, but they must "
                       "be quaternions (m, 4)")
         lengths = np.linalg.norm(orientations, axis=1)
+        self.known = np.empty(self.count)
         self._require(bool(np.allclose(lengths, 1, rtol=0, atol=UNIT_LENGTH)), "has orientations "
                       "that are no unit quaternions")
         for row in range(self.count):
-            most = max(most, int(self._read("grains", row).max(initial=-1)))
+            grains = self._read("grains", row)
+            most = max(most, int(grains.max(initial=-1)))
+            self.known[row] = (grains >= 0).mean()
         self._require(most < len(orientations), f"has grains up to {most}, but orientations for "
                       f"{len(orientations)}")
 

@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from gensim.data import harmonics
+from gensim.data import corners, harmonics
 from gensim.data.crops import CONDITIONS, CropFile
 from partsim.crops import palette
 from partsim.errors import UserError
 
 LARGEST_SPREAD = 1e-6  # of pixel sizes, relative
-Drawn = Literal["palette", "stored", "orientations"]
+Drawn = Literal["corners", "palette", "stored", "orientations"]
 
 
 class CropSet:
@@ -22,7 +22,9 @@ class CropSet:
     columns     name of the column -> (n,)
     validation  (case, run) that validate though their file has them train; run None: all of a case
     drawn       "stored": images are those of the files. "palette": crops whose grains are known
-                are drawn anew, see `numbers`. "orientations": as harmonics.py, nine channels
+                are drawn anew in the 20 colours of Xie et al., Table 1, "corners": in those of
+                corners.py, grains that touch always differing. "orientations": as harmonics.py,
+                nine channels
 
     Raises UserError where the files do not fit together, where orientations are not known that are
     to be drawn, or where one run of a case, or two runs of one seed, are in two splits:
@@ -46,7 +48,7 @@ class CropSet:
         for case, run in validation:
             self._validate_with(case, run)
         self._check_leak()
-        if drawn == "orientations":
+        if drawn in ("orientations", "corners"):
             self._check_known()
 
     def _validate_with(self, case: int, run: int | None) -> None:
@@ -74,10 +76,16 @@ class CropSet:
                                 f" metal, seed {seed}, is in {known}")
 
     def _check_known(self) -> None:
+        """UserError where grains are not known that are to be drawn: any as orientations; as
+        corners all of a crop, single pixels are grey there."""
         for file in self.files:
-            if (file.rows("grains", np.arange(file.count)) < 0).any():
+            if self.drawn == "orientations" and (file.known < 1).any():
                 raise UserError(f"{file.path} has pixels without an orientation: it cannot be drawn"
                                 " as orientations")
+            if (file.known == 0).any():
+                raise UserError(f"{file.path} has crops whose grains are not known: it cannot be "
+                                "drawn in corners, but a model may be trained with drawn=stored, "
+                                "images as they are")
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -116,10 +124,9 @@ class CropSet:
                 images[row] = self._file(int(crop)).harmonics[grains[row]]
             return images
         images = self._gathered("images", which, (self.size, self.size, 3), np.uint8)
-        if self.drawn == "palette":
-            for row, crop in enumerate(which):
-                if (numbers := self.numbers(int(crop))) is not None:
-                    images[row] = palette.colours()[numbers]
+        for row, crop in enumerate(which):
+            if (numbers := self.numbers(int(crop))) is not None:
+                images[row] = self._colours(numbers)
         return images
 
     def grains(self, which: np.ndarray) -> np.ndarray:
@@ -127,20 +134,30 @@ class CropSet:
         return self._gathered("grains", which, (self.size, self.size), np.int32)
 
     def numbers(self, crop: int) -> np.ndarray | None:
-        """(h, h) uint8, for each pixel one of the 20 colours of Xie et al., Table 1: the nearest to
-        that of the orientation such that no two grains that touch are alike; None where a grain is
-        not known."""
+        """(h, h) int8, for each pixel one of the colours in which crops are drawn anew: the nearest
+        to that of the orientation such that no two grains that touch are alike; None where the
+        image is as stored."""
+        if self.drawn not in ("palette", "corners"):
+            return None
         if crop not in self._numbers:
             grains, file = self.grains(np.array([crop]))[0], self._file(crop)
-            drawn = palette.recolour(grains, file.ipf) if (grains >= 0).all() else None
-            self._numbers[crop] = None if drawn is None else drawn.astype(np.uint8)
+            found = None
+            if self.drawn == "corners":
+                found = corners.numbers(grains, file.ipf)
+            elif (grains >= 0).all():
+                found = palette.recolour(grains, file.ipf).astype(np.int8)
+            self._numbers[crop] = found
         return self._numbers[crop]
+
+    def _colours(self, numbers: np.ndarray) -> np.ndarray:
+        """(h, h, 3) uint8 of `numbers`."""
+        return corners.drawn(numbers) if self.drawn == "corners" else palette.colours()[numbers]
 
     def exchangeable(self, crop: int) -> tuple[np.ndarray, np.ndarray] | None:
         """(h, h) numbers of the colours of a crop, -1 for none, and (k, 3) uint8 these colours,
         where none is preferred: those of few orientations, or of `numbers`; None otherwise."""
-        if self.drawn == "palette" and (numbers := self.numbers(crop)) is not None:
-            return numbers, palette.colours()
+        if (numbers := self.numbers(crop)) is not None:
+            return numbers, corners.COLOURS if self.drawn == "corners" else palette.colours()
         few = self._file(crop).palette
         if few is None or self.drawn == "orientations":
             return None

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from gensim.data import corners
 from partsim.crops import palette
 
 READABLE = 20.5  # grey levels from a colour: half of what parts the two that are most alike
@@ -34,15 +35,12 @@ def drawn(numbers: np.ndarray) -> np.ndarray:
     return palette.colours()[numbers]
 
 
-def renumbered(numbers: np.ndarray) -> np.ndarray:
-    """(n, h, w) the colours of every image numbered as they first appear, row by row from the top.
+def outlined(numbers: np.ndarray) -> np.ndarray:
+    """(n, h, w, 3) uint8, images whose colours follow from the boundaries in numbers (n, h, w)
+    alone: each piece has the first of the corners of the RGB cube that no piece it touches has.
 
-    Images that differ by an exchange of colours become equal. Models are trained with colours
-    exchanged, while those of a crop are near its orientations' own: without this, distances between
-    images would measure which colours are frequent.
+    Colours of a crop are near its orientations' own, those of models are exchanged and may be
+    fewer: without this, distances between images would measure which colours are frequent.
     """
-    found = np.empty_like(numbers)
-    for image, other in zip(numbers, found):
-        _, first, each = np.unique(image, return_index=True, return_inverse=True)
-        other[:] = np.argsort(np.argsort(first))[each].reshape(image.shape)
-    return found
+    alike = np.zeros((int(numbers.max()) + 1, 3), np.uint8)
+    return corners.drawn(np.stack([corners.numbers(image, alike) for image in numbers]))

@@ -72,8 +72,8 @@ def copied(truth: Domain, other: Domain, known: Domain) -> dict[str, Any]:
 def apart(
     truth: Domain, other: Domain, known: Domain | None, name: str, dimensions: int
 ) -> dict[str, Any]:
-    """Frechet and kernel distances of the features `name`, and those of halves of the truth, with
-    the colours of each image renumbered.
+    """Frechet and kernel distances of the features `name`, and those of halves of the truth, of
+    images `outlined`.
 
     known  whose principal axes the features are projected on, None: those of the truth
 
@@ -82,8 +82,7 @@ def apart(
     from gensim.evaluate.features import NAMES, features
 
     domains = [truth, other] + ([known] if known else [])
-    a, b, *fitted = features(name, [channel.drawn(channel.renumbered(domain.labels))
-                                    for domain in domains])
+    a, b, *fitted = features(name, [channel.outlined(domain.labels) for domain in domains])
     projection = frechet.Projection.of(fitted[0] if fitted else a, dimensions)
     table: dict[str, Any] = {
         "name": NAMES[name], "dimensions": projection.axes.shape[1],

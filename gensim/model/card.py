@@ -7,20 +7,26 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from gensim.data.conditions import condition_text
+from gensim.data.sets import Drawn
 from gensim.model.condition import Embedding
-from gensim.model.networks import parameters
+from gensim.model.networks import Prediction, parameters
 
-FORMAT = "gensim model 1"
+FORMAT = "gensim model 2"
 INTRODUCTION = """\
 # Grain structure of melt tracks: a diffusion model
 
 UNet2DModel `{network}` of gensim, {count:,} parameters: {section} sections of melt tracks, {size}
 pixels or {width:.0f} um wide. `gensim sample` draws them{also}.
+It predicts {prediction}; losses are those of that.
 What it was trained with (power, speed, initial temperature):
 """
+PLAIN = ", and so do the lines of plain\ndiffusers in the README of partsim"
+PREDICTED = {"epsilon": "noise", "v_prediction": "velocity"}
 ALSO = {
-    3: ", and so do the lines of plain\ndiffusers in the README of partsim",
-    9: ": orientations of crystals\nin nine channels, see gensim/data/harmonics.py",
+    "corners": f"{PLAIN},\nin the eight colours of gensim/data/corners.py",
+    "palette": PLAIN,
+    "stored": PLAIN,
+    "orientations": ": orientations of crystals\nin nine channels, see gensim/data/harmonics.py",
 }
 
 
@@ -46,7 +52,9 @@ class Card(BaseModel):
     """What must be known of a model beside its weights.
 
     pixel_size  m, of the images it makes
+    drawn       how they show grains, see gensim/data/sets.py
     mean, std   of each channel: x_0 = (colour/255 - mean)/std
+    prediction  what the network says of a noisy image, see networks.py
     dropout     whether it also knows images without conditions, or without the temperature alone
     trained     the different conditions (power, speed, initial temperature) of its training data
     licence     of the weights, empty where the user stated none
@@ -58,8 +66,10 @@ class Card(BaseModel):
     network: str
     section: str
     pixel_size: float
+    drawn: Drawn
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    prediction: Prediction
     embedding: Embedding
     dropout: bool
     trained: list[tuple[float | None, float | None, float | None]]
@@ -79,7 +89,7 @@ def in_words(card: Card, unet: torch.nn.Module) -> str:
     head = ["---", "library_name: diffusers", *licence, "---", ""]
     told = INTRODUCTION.format(network=card.network, count=parameters(unet), section=card.section,
                                size=size, width=size * card.pixel_size * 1e6,
-                               also=ALSO[len(card.mean)])
+                               also=ALSO[card.drawn], prediction=PREDICTED[card.prediction])
     known = [f"- {condition_text(row)}" for row in card.hull]
     return "\n".join([*head, told, *known, *sum(map(stage_in_words, card.stages), [])]) + "\n"
 

@@ -7,6 +7,7 @@
 """
 
 import copy
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from gensim.data.augment import resized
 from gensim.data.crops import sha256
 from gensim.model.card import FORMAT, Card, in_words
+from gensim.model.networks import Prediction
 from partsim.errors import UserError
 
 CARD = "gensim.json"
@@ -51,6 +53,12 @@ class Model:
         return self.channels, self.size, self.size
 
     @property
+    def schedule(self) -> DDIMScheduler:
+        """Its noise; a predicted x_0 is cut at -1 and 1 where colours are scaled to that."""
+        clip = set(self.card.mean + self.card.std) == {0.5}
+        return noise_schedule(clip, self.card.prediction)
+
+    @property
     def width_um(self) -> float:
         """Edge of its images in um."""
         return self.size * self.card.pixel_size * 1e6
@@ -79,13 +87,13 @@ def cast(unet: torch.nn.Module, *where: object) -> torch.nn.Module:
     return torch.nn.Module.to(unet, *where)
 
 
-def noise_schedule(clip: bool) -> DDIMScheduler:
-    """The paper's schedule: 1000 steps, linear variances, the network predicts the noise.
+def noise_schedule(clip: bool, prediction: Prediction) -> DDIMScheduler:
+    """The paper's schedule: 1000 steps, linear variances.
 
-    clip  whether a predicted x_0 is cut at -1 and 1, which is right for colours scaled to that
+    clip  whether a predicted x_0 is cut at -1 and 1
     """
     return DDIMScheduler(num_train_timesteps=STEPS, beta_start=BETAS[0], beta_end=BETAS[1],
-                         beta_schedule="linear", clip_sample=clip)
+                         beta_schedule="linear", clip_sample=clip, prediction_type=prediction)
 
 
 def save(model: Model, folder: Path, half: bool = False) -> None:
@@ -95,13 +103,12 @@ def save(model: Model, folder: Path, half: bool = False) -> None:
     """
     folder = Path(folder)
     unet = cast(copy.deepcopy(model.unet), torch.bfloat16 if half else torch.float32)
-    scale = np.array([model.card.mean, model.card.std])
     try:
         partial = folder / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         unet.save_pretrained(partial / "unet")
-        noise_schedule(clip=bool((scale == 0.5).all())).save_pretrained(partial / "scheduler")
+        model.schedule.save_pretrained(partial / "scheduler")
         card = model.card.model_dump_json(indent=1) + "\n"
         (partial / CARD).write_text(card, encoding="utf-8")
         (partial / README).write_text(in_words(model.card, unet), encoding="utf-8")
@@ -118,16 +125,20 @@ def load_card(folder: Path) -> Card:
     """The card in a folder; UserError where there is none of ours."""
     path = Path(folder) / CARD
     try:
-        card = Card.model_validate_json(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise UserError(f"{folder} is not the folder of a model: it has no {CARD}") from problem
+    except ValueError as problem:
+        raise UserError(f"{path} is no card of a model: {problem}") from problem
+    told = stored.get("format") if isinstance(stored, dict) else None
+    if told != FORMAT:
+        raise UserError(f'{path} has format = "{told}", but it must be "{FORMAT}"')
+    try:
+        return Card.model_validate(stored)
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path} is no card of a model: {where} {first['msg']}") from problem
-    if card.format != FORMAT:
-        raise UserError(f'{path} has format = "{card.format}", but it must be "{FORMAT}"')
-    return card
 
 
 def weights_of(folder: Path) -> list[str]:

@@ -101,11 +101,11 @@ def noise_of(model: Model, seed: int, number: int) -> np.ndarray:
 def write_samples(
     path: Path, model: Model, order: Order, images: np.ndarray, absorbed: np.ndarray | None = None
 ) -> np.ndarray:
-    """Writes a crops file, a case for each condition; the images in colours (k count, h, h, 3).
+    """Writes a crops file, a case for each condition; the images as `seen` (k count, h, h, 3).
 
     absorbed  (k,) W of each condition, if it is known
     """
-    count, rows, found = len(images), order.rows, seen(images)
+    count, rows, found = len(images), order.rows, seen(images, model.card.drawn)
     unknown, card = np.full(count, np.nan), model.card
     data = {
         **found._asdict(),

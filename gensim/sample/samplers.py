@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
-from gensim.model.folder import Model, noise_schedule
+from gensim.model.folder import Model
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,19 @@ class Sampler:
     steps    evaluations of the network unless the user says otherwise
     changes  to the model's noise schedule
     repeats  of the last step, at t = 0, as in the paper's released program
+    options  of each step
     """
 
     kind: type
     steps: int
     changes: dict[str, Any] = field(default_factory=dict)
     repeats: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 SAMPLERS = {
-    # equation (30) of Xie et al. (2026), eta = 0
-    "ddim": Sampler(DDIMScheduler, 50),
+    # equation (30) of Xie et al. (2026), eta = 0, with the noise that fits the cut x_0
+    "ddim": Sampler(DDIMScheduler, 50, options={"use_clipped_model_output": True}),
     # with predicted images cut at -1 and 1, which takes colours from images scaled otherwise
     "paper": Sampler(DDIMScheduler, 30, {"clip_sample": True}, repeats=2),
     # Lu et al. (2022), second order
@@ -40,13 +42,12 @@ def denoised(
     model: Model, noise: torch.Tensor, conditions: np.ndarray, sampler: Sampler, steps: int
 ) -> torch.Tensor:
     """x_0 (n, channels, size, size) from x_T = `noise` for conditions (n, 3)."""
-    clip = set(model.card.mean + model.card.std) == {0.5}
-    scheduler = sampler.kind.from_config({**noise_schedule(clip).config, **sampler.changes})
+    scheduler = sampler.kind.from_config({**model.schedule.config, **sampler.changes})
     scheduler.set_timesteps(steps, device=noise.device)
     vector = model.embedded(conditions, noise)
     times = [*scheduler.timesteps, *[scheduler.timesteps[-1]] * sampler.repeats]
     x = noise * scheduler.init_noise_sigma
     for t in times:
         predicted = model.unet(x, t, class_labels=vector, return_dict=False)[0]
-        x = scheduler.step(predicted, t, x, return_dict=False)[0]
+        x = scheduler.step(predicted, t, x, return_dict=False, **sampler.options)[0]
     return x

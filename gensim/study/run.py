@@ -15,6 +15,7 @@ from gensim.data.sets import CropSet
 from gensim.evaluate.compare import Choices, Part
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.run import NO_FEATURES, apart, copied
+from gensim.model.card import FORMAT, Card
 from gensim.model.folder import load as load_model
 from gensim.model.folder import load_card
 from gensim.ranks import Ranks, joined
@@ -26,6 +27,7 @@ from gensim.study.plan import StudyPlan, continues, load
 from gensim.train.loop import STATE
 from gensim.train.plan import Plan, Settings
 from gensim.train.run import trained
+from gensim.train.start import drawn as way
 from partsim.errors import UserError
 from partsim.schema import require
 from partsim.wholefile import replace_json, replace_text
@@ -107,7 +109,7 @@ class Study:
                 raise UserError(f"{self.files[name][0].parent} has no crop that validates: "
                                 f"{name} = {getattr(self.plan, name)}")
         if self.plan.pretrained:
-            load_card(self.taught)
+            self.check_drawn(load_card(self.taught))
         if not self.truth.held_out.any():
             raise UserError(f"{self.files['experiment'][0].parent} has no held-out condition")
         least = max(1, sum(map(self.named, self.teaching)))
@@ -116,12 +118,22 @@ class Study:
                     f"from {least}, those of validation = {self.plan.validation}, to fewer than "
                     f"the {len(self.teaching)} that teach")
 
+    def check_drawn(self, card: Card) -> None:
+        """UserError where the baseline would see other images than the model that is refined."""
+        plan = self.plan
+        if "baseline" not in plan.methods:
+            return
+        first = Cell("baseline", plan.learning_rates[0], plan.seeds[0], plan.truth[0])
+        ours = way(self.plan_of(first))
+        require(ours == card.drawn, "settings: drawn", ours,
+                f"{card.drawn}, as {plan.pretrained} was trained")
+
     def check_folder(self) -> None:
         """UserError where the folder has results, but not of this plan with these files."""
         if not (self.folder / "plan.json").exists():
             return
         before = self.stored("plan")
-        if not continues(self.asked["plan"], before["plan"]):
+        if not (continues(self.asked["plan"], before["plan"]) and before.get("models") == FORMAT):
             raise UserError(f"{self.folder} has the results of another study, or of this one as it "
                             "was before: choose another --output")
         files = self.asked["files"]
@@ -138,7 +150,7 @@ class Study:
         files = [*self.files["simulation"], *self.files["experiment"]]
         if self.plan.pretrained:
             files += sorted(self.taught.glob("unet/*.safetensors"))
-        return {"plan": json.loads(self.plan.model_dump_json()),
+        return {"plan": json.loads(self.plan.model_dump_json()), "models": FORMAT,
                 "files": {os.path.relpath(path, self.base): sha256(path) for path in files}}
 
     def conduct(self) -> None:

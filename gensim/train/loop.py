@@ -202,6 +202,7 @@ class Training:
     def save_state(self) -> None:
         """Writes state.pt, whole or absent."""
         state = {
+            "format": self.model.card.format,
             "ranks": self.ranks.size,
             "files": self.model.card.stages[-1].files,
             "base": self.base,
@@ -222,6 +223,9 @@ class Training:
         path = self.folder / STATE
         try:
             state = torch.load(path, map_location=self.ranks.device, weights_only=True)
+            told = state.get("format")
+            if told != self.model.card.format:
+                raise ValueError(f"it is of {told}, but must be of {self.model.card.format}")
             self.unet.load_state_dict(state["unet"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])

@@ -21,13 +21,16 @@ class Settings(BaseModel):
     ema             the largest decay of the moving average of the weights, reached by degrees
     clip            largest norm of the gradient
     patience        validations without a better one until the run stops
-    truth           weight of the true noise in distillation, 1 - truth that of the teacher's
+    truth           weight of the true noise (or velocity) in distillation, 1 - truth that of the
+                    teacher's
     up_blocks       last up blocks that fine-tuning trains; None: as the paper, all for
                     cross-sections and two for longitudinal ones
-    drawn           how the network sees crops whose grains are known: in the colours of Xie et al.,
-                    grains that touch always differing, so that grains can be read from samples
-                    (palette); as the files have them (stored); as crystal orientations in nine
-                    channels (orientations), so that samples have them, too
+    drawn           how the network sees crops whose grains are known: in the corners of the RGB
+                    cube (corners) or the 20 colours of Xie et al. (palette), grains that touch
+                    always differing, so that grains can be read from samples; as the files have
+                    them (stored); as crystal orientations in nine channels (orientations), so that
+                    samples have them, too. Not given: as the model that the run begins with; else
+                    in the palette for the paper's network, in corners for ours
     colours         of few orientations, or of `drawn`, are exchanged from image to image
     precision       bf16 makes matrix products in bfloat16: a CPU with instructions for it was 1.7
                     times faster than with float32, one without 3.6 times slower
@@ -53,7 +56,7 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     precision: Literal["float32", "float64", "bf16"] = "float32"
     compile: bool = False
-    drawn: Drawn = "palette"
+    drawn: Drawn | None = None
     mirror: bool = True
     colours: bool = True
     dropout: float = Field(0.1, ge=0, le=0.5)

@@ -9,9 +9,9 @@ import torch
 
 from gensim.data.conditions import condition_text, distinct_conditions
 from gensim.data.crops import sha256
-from gensim.data.sets import CropSet, evenly, parts
+from gensim.data.sets import CropSet, Drawn, evenly, parts
 from gensim.model.card import Card, Stage
-from gensim.model.folder import Model, load
+from gensim.model.folder import Model, load, load_card
 from gensim.model.freezing import freeze
 from gensim.model.networks import DEFAULT, NETWORKS, Network, embedding_for
 from gensim.train.curve import LOSSES
@@ -40,6 +40,23 @@ def started(plan: Plan, crops: CropSet) -> tuple[Model, Model | None]:
     return model, None
 
 
+def drawn(plan: Plan) -> Drawn:
+    """How the crops of a run are drawn; UserError where its base or network is none."""
+    if plan.settings.drawn is not None:
+        return plan.settings.drawn
+    if plan.base is not None:
+        return load_card(plan.base).drawn
+    return "palette" if network_of(plan).paper else "corners"
+
+
+def network_of(plan: Plan) -> Network:
+    """That of a run from random weights."""
+    name = plan.network or DEFAULT
+    if name not in NETWORKS:
+        raise UserError(f"--network {name}, but it must be {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
 def check_parts(crops: CropSet) -> None:
     """UserError where nothing trains or nothing validates."""
     found = parts(crops)
@@ -51,21 +68,20 @@ def check_parts(crops: CropSet) -> None:
 
 def fresh(plan: Plan, crops: CropSet) -> Model:
     """A network with random weights that depend on the seed alone."""
-    name = plan.network or DEFAULT
-    if name not in NETWORKS:
-        raise UserError(f"--network {name}, but it must be {', '.join(NETWORKS)}")
-    network = NETWORKS[name]
+    network = network_of(plan)
     train = parts(crops)["train"]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.settings.seed)
         unet = network.build(crops.channels)
     mean, std = colours(network, crops, train)
     card = Card(
-        network=name,
+        network=plan.network or DEFAULT,
         section=crops.section,
         pixel_size=crops.pixel_size * crops.size / network.size,
+        drawn=crops.drawn,
         mean=mean,
         std=std,
+        prediction=network.prediction,
         embedding=embedding_for(network, crops.section, crops.conditions[train]),
         dropout=not network.paper and plan.settings.dropout > 0,
         trained=[],
@@ -93,16 +109,16 @@ def trained_blocks(plan: Plan, model: Model) -> int:
 
 
 def check_field(card: Card, crops: CropSet) -> None:
-    """UserError where crops show another section, another length of it, or orientations where the
-    model shows colours."""
+    """UserError where crops show another section, another length of it, or grains in another way
+    than the model."""
     if card.network not in NETWORKS:
         raise UserError(f"the model has network = {card.network}, which is not known here")
     if card.section != crops.section:
         raise UserError(f"{crops.files[0].path} has section = {crops.section}, but the model was"
                         f" trained on {card.section}")
-    if len(card.mean) != crops.channels:
-        raise UserError(f"drawn = {crops.drawn} makes images of {crops.channels} channels, but the"
-                        f" model was trained on {len(card.mean)}")
+    if card.drawn != crops.drawn:
+        raise UserError(f"drawn = {crops.drawn}, but it must be {card.drawn}, as the model was"
+                        " trained, or left out")
     ours = card.pixel_size * NETWORKS[card.network].size
     theirs = crops.pixel_size * crops.size
     if abs(theirs / ours - 1) > FIELD_TOLERANCE:

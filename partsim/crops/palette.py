@@ -4,6 +4,7 @@ Xie et al., Engineering with Computers 42, 63 (2026), Table 1.
 """
 
 import functools
+import heapq
 
 import numpy as np
 
@@ -36,16 +37,20 @@ def colours() -> np.ndarray:
     return ipf(quaternions())
 
 
-def nearest(wanted: np.ndarray) -> np.ndarray:
-    """(n, 20) numbers of the colours for each of (n, 3), the nearest in RGB first."""
-    gap = wanted[:, None].astype(float) - colours()
+def nearest(wanted: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """(n, k) numbers of the colours (k, 3) for each of (n, 3), the nearest in RGB first."""
+    gap = wanted[:, None].astype(float) - table
     return np.argsort((gap**2).sum(axis=2), axis=1, kind="stable")
 
 
-def recolour(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def recolour(
+    labels: np.ndarray, wanted: np.ndarray, table: np.ndarray | None = None
+) -> np.ndarray:
     """(h, w) numbers of colours such that no two pieces that touch have the same one.
 
-    labels  (h, w) of grains      wanted  (m, 3) uint8, the colour that each grain should have
+    labels  (h, w) of grains
+    wanted  (m, 3) uint8, the colour that each grain should have
+    table   (k, 3) uint8, six colours or more; None: those of Table 1
 
     A piece takes the nearest colour that no piece it touches has. The pieces come in the order of
     Matula and Beck (J. ACM 30, 417, 1983), the one with fewest neighbours last, again and again:
@@ -53,7 +58,8 @@ def recolour(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """
     pieces = components(labels)
     _, corner = np.unique(pieces, return_index=True)
-    ranking = nearest(wanted[labels.ravel()[corner]])
+    table = colours() if table is None else table
+    ranking = nearest(wanted[labels.ravel()[corner]], table)
     neighbours = _neighbours(pieces, len(corner))
     chosen = np.full(len(corner), -1)
     for piece in reversed(_smallest_last(neighbours)):
@@ -64,7 +70,7 @@ def recolour(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def plain(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(h, w) numbers of the colours nearest to those wanted; grains that touch may merge."""
-    return nearest(wanted)[:, 0][labels]
+    return nearest(wanted, colours())[:, 0][labels]
 
 
 def merged_share(labels: np.ndarray, numbers: np.ndarray) -> float:
@@ -82,11 +88,18 @@ def _neighbours(pieces: np.ndarray, count: int) -> list[set[int]]:
 
 def _smallest_last(neighbours: list[set[int]]) -> list[int]:
     """The pieces in the order in which they are taken away, always one with fewest left."""
-    left = {piece: set(others) for piece, others in enumerate(neighbours)}
-    order = []
-    while left:
-        piece = min(left, key=lambda p: (len(left[p]), p))
-        for other in left.pop(piece):
-            left[other].discard(piece)
+    left = [len(others) for others in neighbours]
+    coming = [(count, piece) for piece, count in enumerate(left)]
+    heapq.heapify(coming)
+    order: list[int] = []
+    gone = [False] * len(left)
+    while coming:
+        count, piece = heapq.heappop(coming)
+        if gone[piece] or count > left[piece]:
+            continue  # pushed again since, with fewer
         order.append(piece)
+        gone[piece] = True
+        for other in neighbours[piece]:
+            left[other] -= 1
+            heapq.heappush(coming, (left[other], other))
     return order

@@ -86,7 +86,7 @@ def test_crops_are_drawn_as_orientations_and_seen_again(tmp_path):
     crops = CropSet([write_small(tmp_path / "a.h5")], drawn="orientations")
     images = crops.images(np.array([5, 7]))
     assert images.shape == (2, 16, 16, 9) and images.dtype == np.uint8
-    told = seen(images)
+    told = seen(images, "orientations")
     expected = ORIENTATIONS[data["grains"][[5, 7]]]
     got = told.orientations[told.grains]
     assert angles(got.reshape(-1, 4), expected.reshape(-1, 4)).max() < 1

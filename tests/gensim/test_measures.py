@@ -15,6 +15,7 @@ from gensim.evaluate.growth import (
 from gensim.evaluate.measure import measured, segments, shapes
 from gensim.evaluate.pieces import cleaned, pieces_of
 from partsim.crops import palette
+from partsim.crops.components import components
 
 pytestmark = pytest.mark.serial
 SIDE = 600
@@ -166,13 +167,12 @@ def test_unreadable_pixels_are_counted_and_take_the_nearest_colour():
     assert share == [2 / 100]
 
 
-def test_renumbered_colours_know_no_exchange():
-    random = np.random.default_rng(5)
-    numbers = random.integers(0, 20, (3, 16, 16))
-    found = channel.renumbered(numbers)
-    for before, after in zip(numbers, found):
-        pairs = set(zip(before.ravel().tolist(), after.ravel().tolist()))
-        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
-    assert (found[:, 0, 0] == 0).all() and found.max() == 19
-    exchanged = np.stack([random.permutation(20)[image] for image in numbers])
-    np.testing.assert_array_equal(channel.renumbered(exchanged), found)
+def test_outlined_images_know_boundaries_alone(voronoi):
+    """Whichever colours showed the pieces, and however many; pieces that touch differ."""
+    pieces = components(voronoi[:60, :60])
+    chance = np.random.default_rng(5)
+    images = [pieces % 2 + 2 * chance.permutation(pieces.max() + 1)[pieces]]  # all different
+    images.append(palette.recolour(pieces, palette.colours()[chance.integers(20, size=900)]))
+    found = channel.outlined(np.stack(images))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(components(found[0] @ [1, 2, 4]), pieces)

@@ -43,22 +43,26 @@ def folder(model, tmp_path_factory):
 
 
 class Oracle:
-    """A network that predicts the noise exactly because it knows the only image there is."""
+    """A network that predicts noise or velocity exactly: it knows the only image there is."""
 
-    def __init__(self, clean):
-        self.clean, self.calls = clean, []
+    def __init__(self, clean, prediction):
+        self.clean, self.prediction, self.calls = clean, prediction, []
 
     def __call__(self, x, t, class_labels, return_dict):
         self.calls.append(int(t))
         abar = float(np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[int(t)])
-        return [(x - abar**0.5 * self.clean) / (1 - abar) ** 0.5]
+        noise = (x - abar**0.5 * self.clean) / (1 - abar) ** 0.5
+        velocity = abar**0.5 * noise - (1 - abar) ** 0.5 * self.clean
+        return [noise if self.prediction == "epsilon" else velocity]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers with NumPy 2
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_network_that_knows_the_image_gives_it(model, name):
+def test_a_network_that_knows_the_image_gives_it(model, name, prediction):
     clean = torch.from_numpy(np.random.default_rng(2).uniform(-1, 1, (1, 3, 16, 16)))
-    known = type(model)(Oracle(clean), model.card)
+    card = model.card.model_copy(update={"prediction": prediction})
+    known = type(model)(Oracle(clean, prediction), card)
     sampler, noise = SAMPLERS[name], torch.from_numpy(noise_of(model, 0, 0)[None]).double()
     got = denoised(known, noise, ASKED[:1], sampler, sampler.steps)
     tolerance = 5e-3 if name == "dpm" else 1e-4  # dpm ends at the least noise, not at none
@@ -68,15 +72,17 @@ def test_a_network_that_knows_the_image_gives_it(model, name):
 
 
 def test_ddim_equals_the_equation(model):
-    """Equation (30) with the real network, four steps, x_0 cut at -1 and 1, no scheduler."""
+    """Equation (30) with the real network, four steps, no scheduler; x_0 cut at -1 and 1, and the
+    noise that goes with it."""
     abar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
     x = torch.from_numpy(noise_of(model, 7, 0)[None])
     got = denoised(model, x, ASKED[:1], SAMPLERS["ddim"], 4)
     vector = torch.from_numpy(model.card.embedding(ASKED[:1])).float()
     for t, before in ((750, 500), (500, 250), (250, 0), (0, None)):
         with torch.no_grad():
-            noise = model.unet(x, t, class_labels=vector).sample
-        clean = ((x - (1 - abar[t]) ** 0.5 * noise) / abar[t] ** 0.5).clamp(-1, 1)
+            velocity = model.unet(x, t, class_labels=vector).sample
+        clean = (abar[t] ** 0.5 * x - (1 - abar[t]) ** 0.5 * velocity).clamp(-1, 1)
+        noise = (x - abar[t] ** 0.5 * clean) / (1 - abar[t]) ** 0.5
         after = 1.0 if before is None else abar[before]
         x = after**0.5 * clean + (1 - after) ** 0.5 * noise
     torch.testing.assert_close(got, x.float(), rtol=0, atol=2e-3)
@@ -115,9 +121,9 @@ def test_a_model_of_orientations_draws_grains_of_crystals(tmp_path):
     assert grains.min() == 0 and (np.unique(grains) == np.arange(grains.max() + 1)).all()
     assert set(grains[0].ravel()).isdisjoint(grains[1].ravel())
     assert found.images(np.arange(2)).shape == (2, 16, 16, 9)
-    with pytest.raises(UserError, match="drawn = palette makes images of 3 channels, but the model"
-                                        " was trained on 9"):
-        execute(["finetune", str(run), str(crops), "--output", str(tmp_path / "fine"), *settings])
+    with pytest.raises(UserError, match="drawn = corners, but it must be orientations, as the "):
+        execute(["finetune", str(run), str(crops), "--output", str(tmp_path / "fine"), *settings,
+                 "--set=drawn=corners"])
 
 
 def test_snippet_of_the_readme_draws_the_same_image(model, folder, tmp_path, monkeypatch):

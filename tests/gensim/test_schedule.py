@@ -24,7 +24,8 @@ def drawn():
 
 def exact(kind, **changes):
     """A scheduler of our schedule whose tables are float64."""
-    scheduler = kind.from_config({**noise_schedule(clip=False).config, **changes})
+    ours = noise_schedule(clip=False, prediction="epsilon").config
+    scheduler = kind.from_config({**ours, **changes})
     np.testing.assert_allclose(scheduler.alphas_cumprod, ABAR, rtol=2e-5)  # as it comes: float32
     scheduler.alphas = torch.from_numpy(1 - BETA)
     scheduler.betas = torch.from_numpy(BETA)
@@ -40,6 +41,23 @@ def test_noisy_image(drawn, t):
     noisy = exact(DDIMScheduler).add_noise(clean[None], noise[None], torch.tensor([t]))[0]
     expected = np.sqrt(ABAR[t]) * clean + np.sqrt(1 - ABAR[t]) * noise
     torch.testing.assert_close(noisy, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("t", TIMES)
+def test_velocity(drawn, t):
+    """v of Salimans and Ho (2022), (A.3): a step from it is that from the noise in it."""
+    clean, noise = drawn
+    scheduler = exact(DDIMScheduler, prediction_type="v_prediction")
+    velocity = scheduler.get_velocity(clean[None], noise[None], torch.tensor([t]))[0]
+    expected = np.sqrt(ABAR[t]) * noise - np.sqrt(1 - ABAR[t]) * clean
+    torch.testing.assert_close(velocity, expected, rtol=1e-13, atol=1e-13)
+    x, steps = scheduler.add_noise(clean, noise, torch.tensor(t)), []
+    for prediction, predicted in (("v_prediction", velocity), ("epsilon", noise)):
+        scheduler = exact(DDIMScheduler, prediction_type=prediction)
+        scheduler.set_timesteps(50)
+        steps.append(scheduler.step(predicted, t, x))
+    torch.testing.assert_close(steps[0].pred_original_sample, clean, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(steps[0].prev_sample, steps[1].prev_sample, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("t", TIMES)
