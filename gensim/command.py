@@ -132,7 +132,7 @@ def learning(module: str) -> ModuleType:
     except ModuleNotFoundError as problem:
         if str(problem.name).startswith("gensim"):
             raise
-        raise UserError(f"{problem.name} is missing: pip install 'partsim[learn]'") from problem
+        raise UserError(f"{problem.name} is missing: pip install -e '.[learn]'") from problem
 
 
 @app.command()
@@ -199,7 +199,7 @@ def finetune(
     model: Model, files: CropFiles, output: Output, settings: Sets = None, stop: Stop = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train the last up blocks of MODEL on other crops, the rest frozen (setting up_blocks)."""
+    """Train the up blocks of MODEL on other crops, the rest frozen (setting up_blocks)."""
     begin("finetune", files, output, settings, (stop, overwrite), base=model)
 
 

