@@ -44,10 +44,10 @@ def measure_stepping(
     one = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
     builds = [before_layer(each, first, first + layers - 1, comm) for each in (one, job)]
     warm_up(builds)
-    told = Told({part: np.zeros(2) for part in PARTS}, {part: np.zeros(2) for part in PARTS}, [])
+    told = Told({part: np.zeros(2) for part in ("setup", *PARTS)},
+                {part: np.zeros(2) for part in PARTS}, [])
     for layer in range(first, first + layers):
-        for build in builds:
-            begin_layer(build, layer, layer - first)
+        told.seconds["setup"] += [begin_layer(build, layer, layer - first) for build in builds]
         told.rows.append({"layer": layer, "nodes": builds[1].site.mesh.total_nodes}
                          | walk_layer(builds, steps, told))
     return report(builds, told)
@@ -56,7 +56,8 @@ def measure_stepping(
 class Told(NamedTuple):
     """What the layers told.
 
-    seconds, updates  (2,) of the scans and of the cool-downs, by one rate and by many
+    seconds, updates  (2,) of the scans and of the cool-downs, by one rate and by many; seconds also
+                      of setting up a layer's solvers, which a part of a layer pays as the whole does
     rows              of each layer: the differences at the end of both
     """
 
@@ -104,14 +105,21 @@ def forget(build: Build) -> None:
     build.first_enthalpy = build.site.enthalpy()
 
 
-def begin_layer(build: Build, layer: int, number: int) -> None:
-    """Lays the powder of a layer, but for the first, whose powder lies."""
+def begin_layer(build: Build, layer: int, number: int) -> float:
+    """Lays the powder of a layer, but for the first, whose powder lies; seconds that its solvers
+    take to set up: who gets which blocks, and where the beams come near; collective."""
     build.drop_mesh()
     build.number, build.index = number, 0
     build.stretch = stretch(build.job, build.part, number)
     if number:
         with build.timers("growth"):
             build.site.grow(layer, build.deal)
+    build.comm.Barrier()
+    began = perf_counter()
+    build.parts_of(build.site.mesh)
+    if build.macro_length() > 1:
+        build.macro_solver(build.macro_length(), "laser")
+    return build.comm.allreduce(perf_counter() - began, op=MPI.MAX)
 
 
 def walk(builds: list[Build], start: int, stop: int) -> np.ndarray:
@@ -187,10 +195,10 @@ def extent(view: BlockView, axis: int, level: float) -> tuple[float, float]:
 def report(builds: list[Build], told: Told) -> dict[str, Any]:
     """All that was measured; collective.
 
-    ideal_speedup is how many times fewer nodes the scans renew with many rates; share_of_ideal the
-    part of it that the scans gain.
+    speedup is that of set-up, scan and cool-down together; ideal_speedup how many times fewer nodes
+    the scans renew with many rates; share_of_ideal the part of it that the scans gain.
     """
-    comm, both = builds[0].comm, told.seconds["scan"] + told.seconds["cooling"]
+    comm, both = builds[0].comm, sum(told.seconds.values())
     scan, updates = told.seconds["scan"], told.updates["scan"]
     ideal = float(updates[0] / updates[1])
     scans = [row["scan"] for row in told.rows]
@@ -207,7 +215,7 @@ def report(builds: list[Build], told: Told) -> dict[str, Any]:
         "base_steps": builds[1].clock.ticks,
         "schemes": {
             name: {
-                **{f"{part}_seconds": float(told.seconds[part][which]) for part in PARTS},
+                **{f"{part}_seconds": float(told.seconds[part][which]) for part in told.seconds},
                 "stage_seconds": {stage: build.timers.reduced(comm).get(stage, 0.0)
                                   for stage in STAGES},
                 **{f"{part}_node_updates": float(told.updates[part][which]) for part in PARTS},

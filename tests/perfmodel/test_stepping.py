@@ -25,6 +25,10 @@ def test_two_layers_of_both_schemes(comm):
     for scheme in (one, many):
         assert abs(scheme["closing_error"]) < 1e-12
         assert scheme["stage_seconds"]["growth"] > 0  # of the second layer
+    assert one["setup_seconds"] >= 0 < many["setup_seconds"]
+    total = [sum(scheme[f"{part}_seconds"] for part in ("setup", "scan", "cooling"))
+             for scheme in (one, many)]
+    assert told["speedup"] == pytest.approx(total[0] / total[1])
     assert told["ideal_speedup"] == one["scan_node_updates"] / many["scan_node_updates"]
     assert told["scan_speedup"] == pytest.approx(one["scan_seconds"] / many["scan_seconds"])
     assert 0 < told["max_temperature_difference_kelvin"] < 20
