@@ -235,7 +235,7 @@ def sample(
     power: Annotated[str | None, typer.Option(metavar="X", help="Nominal, with --job.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Images of each condition.")] = 16,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    sampler: Annotated[str, typer.Option(help="ddim, dpm, or paper.")] = "ddim",
+    sampler: Annotated[str, typer.Option(help="ddpm, ddim, dpm or paper.")] = "ddpm",
     steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Of the sampler.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time on a rank.")] = 16,
 ) -> None:
@@ -323,7 +323,7 @@ def predict(
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Images of each place.")] = 3,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    sampler: Annotated[str, typer.Option(help="ddim, dpm, or paper.")] = "ddim",
+    sampler: Annotated[str, typer.Option(help="ddpm, ddim, dpm or paper.")] = "ddpm",
 ) -> None:
     """Draw the grains at places of a part that was simulated, or in a plane across the scan's
     lines: samples.h5, part.png and, for ParaView, place_N.vtkhdf."""

@@ -1,6 +1,6 @@
 """Samples of a model for conditions, on all ranks, and the crops file that they are written to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Order:
     conditions: np.ndarray
     count: int = 16
     seed: int = 0
-    sampler: str = "ddim"
+    sampler: str = "ddpm"
     steps: int | None = None
     batch: int = 16
     alike: bool = False
@@ -85,17 +85,19 @@ def drawn(model: Model, order: Order, ranks: Ranks) -> np.ndarray:
 def some(model: Model, order: Order, numbers: Sequence[int], device: torch.device) -> np.ndarray:
     """The images with these numbers as one batch."""
     sampler = SAMPLERS[order.sampler]
-    numbers_of_noise = [i % order.count if order.alike else i for i in numbers]
-    noise = torch.from_numpy(np.stack([noise_of(model, order.seed, i) for i in numbers_of_noise]))
+    own = [i % order.count if order.alike else i for i in numbers]
     conditions = order.rows[numbers.start : numbers.stop]
-    return model.images(denoised(model, noise.to(device), conditions, sampler,
-                                 order.steps or sampler.steps))
+    return model.images(denoised(model, noises_of(model, order.seed, own, device), conditions,
+                                 sampler, order.steps or sampler.steps))
 
 
-def noise_of(model: Model, seed: int, number: int) -> np.ndarray:
-    """x_T (channels, size, size) float32 of an image."""
-    chance = generator(seed, number, Purpose.SAMPLE)
-    return chance.standard_normal(model.shape, np.float32)
+def noises_of(
+    model: Model, seed: int, numbers: Sequence[int], device: torch.device
+) -> Callable[[], torch.Tensor]:
+    """Gives the x_T (n, channels, size, size) float32 of images, then the noise of their steps."""
+    chances = [generator(seed, number, Purpose.SAMPLE) for number in numbers]
+    return lambda: torch.from_numpy(np.stack(
+        [chance.standard_normal(model.shape, np.float32) for chance in chances])).to(device)
 
 
 def write_samples(

@@ -44,7 +44,7 @@ class StudyPlan(Section):
     long_baseline: Annotated[int, Field(ge=0)] = Field(0, description="images seen by one more "
                                                        "baseline, of the first seed; 0: none")
     samples: Positive = Field(52, description="images of each condition")
-    sampler: Literal["ddim", "dpm", "paper"] = "ddim"
+    sampler: Literal["ddim", "ddpm", "dpm", "paper"] = "ddpm"
     features: Features = "efficientnet-lite0"
     dimensions: Positive = Field(16, description="of the projected features")
     settings: dict[str, Any] = Field({}, description="other settings of all trainings")

@@ -9,7 +9,7 @@ weights=jobs/weights
 
 # processors with instructions for bfloat16 train faster with it, others many times slower
 precision=$(grep -q -w -e avx512_bf16 -e amx_bf16 /proc/cpuinfo && echo bf16 || echo float32)
-pretraining=(batch=16 images=72000 warmup=6400 learning_rate=4e-4 half=true
+pretraining=(batch=16 images=80000 warmup=6400 learning_rate=4e-4 half=true
              licence=GPL-3.0-or-later "precision=$precision")
 
 # keep RUN NAME: copies what belongs to a model here

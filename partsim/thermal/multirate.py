@@ -31,7 +31,8 @@ class Field(NamedTuple):
     block_rates    (nb,)         s K/J, of interior nodes
     node_rates     (n_surface,)  s K/J, 0 at fixed nodes
     ratio          (n_top,)      K m^2/W of Heat.top, 0 at fixed nodes
-    capacity       (n_top,)      J/K
+    capacity       (n_top,)      J/K, 0 where another rank owns the node
+    slow_ratio, slow_capacity  (n_top,)  the same in the order of Slowest.top
     owned          from which node on a node is the rank's own
     """
 
@@ -41,14 +42,17 @@ class Field(NamedTuple):
     node_rates: np.ndarray
     ratio: np.ndarray
     capacity: np.ndarray
+    slow_ratio: np.ndarray
+    slow_capacity: np.ndarray
     owned: int
 
 
 class Room(NamedTuple):
-    """Scratch for the losses of one level: nodes, ratio, before, after, each (n_top,)."""
+    """Scratch for the losses of one level: nodes and the rest, each (n_top,)."""
 
     nodes: np.ndarray
     ratio: np.ndarray
+    capacity: np.ndarray
     before: np.ndarray
     after: np.ndarray
 
@@ -79,9 +83,12 @@ class Multirate:
         ratio = dt * mesh.area[top] / heat.capacity[top]
         ratio[np.isin(top, heat.fixed)] = 0.0
         block_rates = dt / (heat.volumetric * conduction.edge**3)
-        self.field = Field(*mesh.home, block_rates, rates, ratio, heat.capacity[top], nodes.n_ghost)
+        capacity = np.where(top >= nodes.n_ghost, heat.capacity[top], 0.0)
+        slow = self.slowest.top_index[self.slowest.top]
+        self.field = Field(*mesh.home, block_rates, rates, ratio, capacity, ratio[slow],
+                           capacity[slow], nodes.n_ghost)
         self.residual = np.zeros((self.count, nodes.n_slots))
-        self.room = Room(np.zeros(len(top), np.int64), *np.zeros((3, len(top))))
+        self.room = Room(np.zeros(len(top), np.int64), *np.zeros((4, len(top))))
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
@@ -234,7 +241,7 @@ def fire(state, residual, field, conduction, source, levels, high, table, work):
 def settle_nodes(nodes, level, used, arrays, owned, table):
     """A step of those surface nodes (n,) that have the level; `used` as in `settle`.
 
-    arrays  temperature, residual, Field.node_rates, Levels.node, Slowest.highest
+    arrays  temperature, residual, Field.node_rates, Levels.node, Levels.highest
 
     Returns what passes the plate, J s^-1 x base steps. The loop calls nothing with tuples: their
     arrays would be counted in and out at every node.
@@ -282,7 +289,7 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
 
     lost  (2,)  is added to: J s^-1 x base steps through the plate, J through the top, of own nodes
     """
-    arrays = (temperature, residual, field.node_rates, levels.node, slowest.highest)
+    arrays = (temperature, residual, field.node_rates, levels.node, levels.highest)
     for level in range(high + 1):
         used = highest_level(time + (1 << level), residual.shape[0])  # residuals used up then
         for run in range(slowest.run_first[level], slowest.run_first[level + 1]):
@@ -299,18 +306,21 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
 @kernel()
 def cool_level(temperature, field, levels, slowest, level, law, table, room):
     """What the top loses at the nodes of a level in their step; returns the J of own nodes."""
-    count = 0
+    count, times = 0, 1 << level
     for at in range(slowest.top_first[level], slowest.top_first[level + 1]):
         node = slowest.top[at]
         if levels.node[node] == level:
             room.nodes[count] = node
+            room.ratio[count] = field.slow_ratio[at] * times
+            room.capacity[count] = field.slow_capacity[at]
             count += 1
     for at in range(levels.fast_first[level], levels.fast_first[level + 1]):
-        if slowest.top_index[levels.fast[at]] >= 0:
+        place = slowest.top_index[levels.fast[at]]
+        if place >= 0:
             room.nodes[count] = levels.fast[at]
+            room.ratio[count] = field.ratio[place] * times
+            room.capacity[count] = field.capacity[place]
             count += 1
-    for at in range(count):
-        room.ratio[at] = field.ratio[slowest.top_index[room.nodes[at]]] * (1 << level)
     nodes, ratio = room.nodes[:count], room.ratio[:count]
     before, after = room.before[:count], room.after[:count]
     if table is None:
@@ -319,6 +329,5 @@ def cool_level(temperature, field, levels, slowest, level, law, table, room):
         cool_surface_content(temperature, nodes, ratio, law, table, before, after)
     gone = 0.0
     for at in range(count):
-        if nodes[at] >= field.owned:
-            gone += field.capacity[slowest.top_index[nodes[at]]] * (before[at] - after[at])
+        gone += room.capacity[at] * (before[at] - after[at])
     return gone

@@ -17,7 +17,7 @@ from gensim.data.sets import CropSet  # noqa: E402
 from gensim.model.folder import save  # noqa: E402
 from gensim.ranks import Ranks  # noqa: E402
 from gensim.sample.ask import condition, condition_of_job  # noqa: E402
-from gensim.sample.draw import Order, drawn, noise_of  # noqa: E402
+from gensim.sample.draw import Order, drawn, noises_of  # noqa: E402
 from gensim.sample.samplers import SAMPLERS, denoised  # noqa: E402
 from partsim.errors import UserError  # noqa: E402
 from tests.crops_files import write_small  # noqa: E402
@@ -63,20 +63,22 @@ def test_a_network_that_knows_the_image_gives_it(model, name, prediction):
     clean = torch.from_numpy(np.random.default_rng(2).uniform(-1, 1, (1, 3, 16, 16)))
     card = model.card.model_copy(update={"prediction": prediction})
     known = type(model)(Oracle(clean, prediction), card)
-    sampler, noise = SAMPLERS[name], torch.from_numpy(noise_of(model, 0, 0)[None]).double()
-    got = denoised(known, noise, ASKED[:1], sampler, sampler.steps)
+    sampler, noises = SAMPLERS[name], noises_of(model, 0, [0], torch.device("cpu"))
+    got = denoised(known, lambda: noises().double(), ASKED[:1], sampler, sampler.steps)
     tolerance = 5e-3 if name == "dpm" else 1e-4  # dpm ends at the least noise, not at none
     torch.testing.assert_close(got, clean, rtol=0, atol=tolerance)
     if name == "paper":
         assert known.unet.calls == [*range(957, -1, -33), 0, 0]
 
 
-def test_ddim_equals_the_equation(model):
+@pytest.mark.parametrize("name, eta", [("ddim", 0.0), ("ddpm", 1.0)])
+def test_steps_equal_the_equation(model, name, eta):
     """Equation (30) with the real network, four steps, no scheduler; x_0 cut at -1 and 1, and the
-    noise that goes with it."""
+    noise that goes with it, of which eta = 1 draws a part anew."""
     abar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
-    x = torch.from_numpy(noise_of(model, 7, 0)[None])
-    got = denoised(model, x, ASKED[:1], SAMPLERS["ddim"], 4)
+    noises, same = (noises_of(model, 7, [0], torch.device("cpu")) for _ in range(2))
+    x = noises()
+    got = denoised(model, same, ASKED[:1], SAMPLERS[name], 4)
     vector = torch.from_numpy(model.card.embedding(ASKED[:1])).float()
     for t, before in ((750, 500), (500, 250), (250, 0), (0, None)):
         with torch.no_grad():
@@ -84,12 +86,15 @@ def test_ddim_equals_the_equation(model):
         clean = (abar[t] ** 0.5 * x - (1 - abar[t]) ** 0.5 * velocity).clamp(-1, 1)
         noise = (x - abar[t] ** 0.5 * clean) / (1 - abar[t]) ** 0.5
         after = 1.0 if before is None else abar[before]
-        x = after**0.5 * clean + (1 - after) ** 0.5 * noise
+        fresh = eta * ((1 - after) / (1 - abar[t]) * (1 - abar[t] / after)) ** 0.5
+        x = after**0.5 * clean + (1 - after - fresh**2) ** 0.5 * noise
+        x = x + fresh * noises() if eta else x
     torch.testing.assert_close(got, x.float(), rtol=0, atol=2e-3)
 
 
-def test_samples_do_not_depend_on_the_batch(model):
-    images = [drawn(model, Order(ASKED, count=3, steps=4, batch=batch), Ranks())
+@pytest.mark.parametrize("name", ["ddim", "ddpm"])
+def test_samples_do_not_depend_on_the_batch(model, name):
+    images = [drawn(model, Order(ASKED, count=3, sampler=name, steps=4, batch=batch), Ranks())
               for batch in (1, 4, 6)]
     for other in images[1:]:
         assert np.abs(images[0].astype(int) - other).max() <= 2
@@ -137,7 +142,7 @@ def test_snippet_of_the_readme_draws_the_same_image(model, folder, tmp_path, mon
         code = code.replace(name, value)
     monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "snippet"})
-    expected = drawn(model, Order(ASKED[:1], count=1), Ranks())[0].astype(int)
+    expected = drawn(model, Order(ASKED[:1], count=1, sampler="ddim"), Ranks())[0].astype(int)
     assert np.abs(np.asarray(Image.open("sample.png")) - expected).max() <= 2
 
 
@@ -157,7 +162,7 @@ def test_conditions_from_words_and_jobs(tmp_path):
     (["--condition", "-150 W, 0.8 m/s"], "-150 W must be a power above 0"),
     (["--condition", "999 W, 0.5 m/s"], "condition 999 W, 0.5 m/s is outside the hull"),
     (["--condition", "110 W, 0.52 m/s, 900 K"], "900 K is outside the hull"),
-    (["--condition", "unknown", "--sampler", "euler"], "--sampler euler, but it must be ddim"),
+    (["--condition", "unknown", "--sampler", "euler"], "--sampler euler, but it must be ddpm"),
     ([], "--condition"),
 ])
 def test_wrong_orders_are_refused_in_one_line(folder, tmp_path, words, said):
