@@ -235,8 +235,8 @@ class Build:
     def new_pace(self, grid: Grid) -> Pace:
         """Which levels the blocks may have in this stretch."""
         base = self.clock.base
-        pause = ticks_of(self.job.layers.dwell, base)
-        return Pace(grid, self.stretch.paths, self.optics(), base, self.largest_explicit, pause)
+        dwell = ticks_of(self.job.layers.dwell, base)
+        return Pace(grid, self.stretch.paths, self.optics(), base, self.largest_explicit, dwell)
 
     def optics(self) -> Optics:
         """The source of all beams."""

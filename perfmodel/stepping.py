@@ -57,7 +57,7 @@ class Told(NamedTuple):
     """What the layers told.
 
     seconds, updates  (2,) of the scans and of the cool-downs, by one rate and by many; seconds also
-                      of setting up a layer's solvers, which a part of a layer pays as the whole does
+                      of setting up a layer's solvers, which takes as long for a part of its steps
     rows              of each layer: the differences at the end of both
     """
 

@@ -17,11 +17,11 @@ INTRODUCTION = """\
 
 UNet2DModel `{network}` of gensim, {count:,} parameters: {section} sections of melt tracks, {size}
 pixels or {width:.0f} um wide. `gensim sample` draws them{also}.
-It predicts {prediction}; losses are those of that.
+It predicts {prediction}; its losses are mean squares of what is wrong of these.
 What it was trained with (power, speed, initial temperature):
 """
 PLAIN = ", and so do the lines of plain\ndiffusers in the README of partsim"
-PREDICTED = {"epsilon": "noise", "v_prediction": "velocity"}
+PREDICTED = {"epsilon": "noise", "v_prediction": "velocities"}
 ALSO = {
     "corners": f"{PLAIN},\nin the eight colours of gensim/data/corners.py",
     "palette": PLAIN,

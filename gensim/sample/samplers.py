@@ -18,8 +18,7 @@ class Sampler:
     steps    evaluations of the network unless the user says otherwise
     changes  to the model's noise schedule
     repeats  of the last step, at t = 0, as in the paper's released program
-    options  of each step
-    eta      share of the noise of a step that is drawn anew
+    options  of each step; eta is the share of its noise that is drawn anew
     """
 
     kind: type
@@ -27,14 +26,13 @@ class Sampler:
     changes: dict[str, Any] = field(default_factory=dict)
     repeats: int = 0
     options: dict[str, Any] = field(default_factory=dict)
-    eta: float = 0.0
 
 
 # x_0 is cut at -1 and 1 where colours are scaled to that; the rest of x_t then is the noise
 FITTING = {"use_clipped_model_output": True}
 SAMPLERS = {
     # with 1000 steps equation (28) of Xie et al. (2026): what a step got wrong, a later one mends
-    "ddpm": Sampler(DDIMScheduler, 50, options=FITTING, eta=1.0),
+    "ddpm": Sampler(DDIMScheduler, 50, options=FITTING | {"eta": 1.0}),
     # equation (30), eta = 0
     "ddim": Sampler(DDIMScheduler, 50, options=FITTING),
     # with predicted images cut at -1 and 1, which takes colours from images scaled otherwise
@@ -59,6 +57,6 @@ def denoised(
     x = noise * scheduler.init_noise_sigma
     for t in times:
         predicted = model.unet(x, t, class_labels=vector, return_dict=False)[0]
-        fresh = {"eta": sampler.eta, "variance_noise": noises()} if sampler.eta else {}
+        fresh = {"variance_noise": noises()} if "eta" in sampler.options else {}
         x = scheduler.step(predicted, t, x, return_dict=False, **sampler.options, **fresh)[0]
     return x

@@ -27,7 +27,7 @@ from gensim.study.plan import StudyPlan, continues, load
 from gensim.train.loop import STATE
 from gensim.train.plan import Plan, Settings
 from gensim.train.run import trained
-from gensim.train.start import drawn as way
+from gensim.train.start import drawing
 from partsim.errors import UserError
 from partsim.schema import require
 from partsim.wholefile import replace_json, replace_text
@@ -124,7 +124,7 @@ class Study:
         if "baseline" not in plan.methods:
             return
         first = Cell("baseline", plan.learning_rates[0], plan.seeds[0], plan.truth[0])
-        ours = way(self.plan_of(first))
+        ours = drawing(self.plan_of(first))
         require(ours == card.drawn, "settings: drawn", ours,
                 f"{card.drawn}, as {plan.pretrained} was trained")
 

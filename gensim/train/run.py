@@ -8,7 +8,7 @@ from gensim.model.folder import CARD
 from gensim.ranks import Ranks, joined
 from gensim.train.loop import STATE, Training
 from gensim.train.plan import Plan, read_plan, write_plan
-from gensim.train.start import drawn
+from gensim.train.start import drawing
 from partsim.errors import UserError
 from partsim.writable import make_writable
 
@@ -50,7 +50,7 @@ def resume(folder: Path, stop: int | None = None) -> None:
 
 def read_crops(plan: Plan) -> CropSet:
     """The crops of a plan, drawn and parted as its settings say."""
-    return CropSet(plan.files, plan.settings.validating, drawn(plan))
+    return CropSet(plan.files, plan.settings.validating, drawing(plan))
 
 
 def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:

@@ -40,7 +40,7 @@ def started(plan: Plan, crops: CropSet) -> tuple[Model, Model | None]:
     return model, None
 
 
-def drawn(plan: Plan) -> Drawn:
+def drawing(plan: Plan) -> Drawn:
     """How the crops of a run are drawn; UserError where its base or network is none."""
     if plan.settings.drawn is not None:
         return plan.settings.drawn

@@ -20,7 +20,6 @@ class Slowest(NamedTuple):
     block        (nb,) int8         slowest level of each own block
     node         (n_surface,) int8  level of each surface node when all blocks have their slowest
     highest      (n_surface,) int8  the slowest level of the blocks that touch it
-    touching     (n_surface,) int8  how many these are
     runs, run_first  (m, 2), (L+1,)    by `node`, ranges of surface nodes that are touched by no
                  slower block, none of them fixed
     nodes, first (n,), (L+1,)          the other surface nodes by `node`
@@ -31,7 +30,6 @@ class Slowest(NamedTuple):
     block: np.ndarray
     node: np.ndarray
     highest: np.ndarray
-    touching: np.ndarray
     runs: np.ndarray
     run_first: np.ndarray
     nodes: np.ndarray
@@ -48,9 +46,6 @@ class Levels(NamedTuple):
     order, first (nb,), (L+1,)      own blocks by level, in block order
     node         (n_surface,) int8  level of each surface node
     fast, fast_first  (n_surface,), (L+1,)  nodes that are faster than their slowest level
-    highest      (n_surface,) int8  no block that touches the node is slower
-    met, slow    (n_surface,) int8  scratch: of the fast blocks that touch a node, how many there
-                                    are, and the slowest level
     """
 
     block: np.ndarray
@@ -59,9 +54,6 @@ class Levels(NamedTuple):
     node: np.ndarray
     fast: np.ndarray
     fast_first: np.ndarray
-    highest: np.ndarray
-    met: np.ndarray
-    slow: np.ndarray
 
 
 def by_level(levels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +83,10 @@ def slowest_levels(heat: Heat, level: np.ndarray, count: int) -> Slowest:
     """From the slowest level (n,) int8 of all leaves, of `count` levels."""
     mesh, nodes, top = heat.mesh, heat.mesh.nodes, heat.top
     node, highest = np.full(nodes.n_surface, count, np.int8), np.zeros(nodes.n_surface, np.int8)
-    touching = np.zeros(nodes.n_surface, np.int8)
     own, foreign = level[mesh.own], level[nodes.foreign_block]
-    spread(own, nodes.tables, nodes.n_surface, (node, highest, touching))
+    spread(own, nodes.tables, nodes.n_surface, node, highest)
     np.minimum.at(node, nodes.foreign_node, foreign)
     np.maximum.at(highest, nodes.foreign_node, foreign)
-    np.add.at(touching, nodes.foreign_node, 1)
     alike = highest == node
     alike[heat.fixed] = False
     runs, run_first, single = runs_by_level(node, alike, count)
@@ -105,7 +95,7 @@ def slowest_levels(heat: Heat, level: np.ndarray, count: int) -> Slowest:
     top_index[top] = np.arange(len(top))
     lossy, top_first = by_level(node[top], count)
     others = np.flatnonzero(single)[order].astype(np.int32)
-    return Slowest(own, node, highest, touching, runs, run_first, others, first,
+    return Slowest(own, node, highest, runs, run_first, others, first,
                    top[lossy].astype(np.int32), top_first, top_index)
 
 
@@ -114,22 +104,18 @@ def empty_levels(slowest: Slowest, count: int) -> Levels:
     blocks, nodes = len(slowest.block), len(slowest.node)
     first = np.zeros((2, count + 1), np.int64)
     return Levels(np.zeros(blocks, np.int8), np.zeros(blocks, np.int32), first[0],
-                  slowest.node.copy(), np.zeros(nodes, np.int32), first[1],
-                  slowest.highest.copy(), *np.zeros((2, nodes), np.int8))
+                  slowest.node.copy(), np.zeros(nodes, np.int32), first[1])
 
 
 @kernel()
-def spread(level, tables, n_surface, found):
-    """The lowest and the highest level (nb,) of the blocks that touch each surface node, and how
-    many these are."""
-    fastest, slowest, touching = found
+def spread(level, tables, n_surface, fastest, slowest):
+    """The lowest and the highest level (nb,) of the blocks that touch each surface node."""
     for block in range(len(level)):
         for entry in range(tables.surface_first[block], tables.surface_first[block + 1]):
             if tables.surface_slot[entry] != n_surface:  # hanging ones are in no vector
                 node = tables.surface_node[entry]
                 fastest[node] = min(fastest[node], level[block])
                 slowest[node] = max(slowest[node], level[block])
-                touching[node] += 1
 
 
 @kernel()
@@ -142,7 +128,6 @@ def relevel(levels, slowest, tables, level, foreign):
     blocks, node, fast, first = levels.block, levels.node, levels.fast, levels.fast_first
     for at in range(first[len(first) - 1]):
         node[fast[at]] = slowest.node[fast[at]]
-        levels.highest[fast[at]] = slowest.highest[fast[at]]
     n_surface = len(node)
     for block in range(len(level)):
         blocks[block] = level[block]
@@ -151,40 +136,10 @@ def relevel(levels, slowest, tables, level, foreign):
                 if tables.surface_slot[entry] != n_surface:
                     at = tables.surface_node[entry]
                     node[at] = min(node[at], level[block])
-                    levels.met[at] = 0
     for at in range(len(foreign[0])):
         node[foreign[0][at]] = min(node[foreign[0][at]], foreign[1][at])
-        levels.met[foreign[0][at]] = 0
     sort_blocks(levels)
     list_fast(levels, slowest, tables, foreign[0])
-    bound_fast(levels, slowest, tables, foreign)
-
-
-@kernel()
-def bound_fast(levels, slowest, tables, foreign):
-    """Renews `highest` of the nodes that only fast blocks touch; `met` is 0 where these do.
-
-    Near a beam those are most, and of the residuals of the slowest levels that their blocks may
-    ever have, which lie megabytes apart, a step then reads none.
-    """
-    n_surface, fast = len(levels.node), levels.fast
-    for block in range(len(levels.block)):
-        if levels.block[block] < slowest.block[block]:
-            for entry in range(tables.surface_first[block], tables.surface_first[block + 1]):
-                if tables.surface_slot[entry] != n_surface:
-                    meet(levels, tables.surface_node[entry], levels.block[block])
-    for at in range(len(foreign[0])):
-        meet(levels, foreign[0][at], foreign[1][at])
-    for at in range(levels.fast_first[len(levels.fast_first) - 1]):
-        if levels.met[fast[at]] == slowest.touching[fast[at]]:
-            levels.highest[fast[at]] = levels.slow[fast[at]]
-
-
-@kernel(forceinline=True)
-def meet(levels, node, level):
-    """Takes account of a fast block that touches a node."""
-    levels.slow[node] = max(levels.slow[node], level) if levels.met[node] > 0 else level
-    levels.met[node] += 1
 
 
 @kernel()

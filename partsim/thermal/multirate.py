@@ -241,7 +241,7 @@ def fire(state, residual, field, conduction, source, levels, high, table, work):
 def settle_nodes(nodes, level, used, arrays, owned, table):
     """A step of those surface nodes (n,) that have the level; `used` as in `settle`.
 
-    arrays  temperature, residual, Field.node_rates, Levels.node, Levels.highest
+    arrays  temperature, residual, Field.node_rates, Levels.node, Slowest.highest
 
     Returns what passes the plate, J s^-1 x base steps. The loop calls nothing with tuples: their
     arrays would be counted in and out at every node.
@@ -289,7 +289,7 @@ def settle(temperature, residual, field, levels, slowest, time, high, law, table
 
     lost  (2,)  is added to: J s^-1 x base steps through the plate, J through the top, of own nodes
     """
-    arrays = (temperature, residual, field.node_rates, levels.node, levels.highest)
+    arrays = (temperature, residual, field.node_rates, levels.node, slowest.highest)
     for level in range(high + 1):
         used = highest_level(time + (1 << level), residual.shape[0])  # residuals used up then
         for run in range(slowest.run_first[level], slowest.run_first[level + 1]):

@@ -31,9 +31,9 @@ class Pace:
     """
 
     def __init__(
-        self, grid, paths: Sequence, optics: Optics, step: float, longest: float, pause: int
+        self, grid, paths: Sequence, optics: Optics, step: float, longest: float, dwell: int
     ):
-        """step, longest  s, the base step and the longest stable one; pause  base steps since the
+        """step, longest  s, the base step and the longest stable one; dwell  base steps since the
         beams of the stretch before were off, which any block near these beams may have seen"""
         lattice, leaves = grid.lattice, grid.leaves
         edge = leaves.edge[:, None] * np.ones(3, np.int64)
@@ -43,7 +43,7 @@ class Pace:
         self.stable = levels_below(longest * leaves.stride.astype(float) ** 2 / step)
         self.paths, self.step = paths, step
         self.reach = REACH * optics.radius + optics.cell
-        self.last = np.full(len(leaves), -pause)
+        self.last = np.full(len(leaves), -dwell)
         self.done = 0
         end = max((path.times[-1] for path in paths), default=0.0)
         self.near = self.visited(0, int(np.ceil(end / step))).any(axis=0)

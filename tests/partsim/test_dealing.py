@@ -180,8 +180,8 @@ def test_dealing_anew_changes_no_bit(comm, shared_tmp):
     while build.index < build.stretch.laser + 8:
         build.advance()
     site, mesh = build.site, build.site.mesh
-    pause = build.job.layers.dwell / build.job.time.step
-    assert build.new_pace(mesh).last == pytest.approx(np.full(len(mesh.leaves), -pause))
+    dwell = build.job.layers.dwell / build.job.time.step
+    assert build.new_pace(mesh).last == pytest.approx(np.full(len(mesh.leaves), -dwell))
     before, rest, ledger = stored(build), mesh.everywhere(site.phases.rest), site.ledger.state()
     random = np.random.default_rng(2).integers(0, comm.size, len(mesh.leaves))
     assert site.redeal(lambda *_: random) == (comm.size > 1)

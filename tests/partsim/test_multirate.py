@@ -237,12 +237,12 @@ def test_beam_is_near_only_blocks_of_level_zero(mesh):
     assert pace.levels(40 + 200 * INTERVAL)[pace.near].min() >= 7
 
 
-@pytest.mark.parametrize("pause, level", [(0, 0), (19, 0), (40, 1), (320, 4)])
-def test_what_the_scan_before_left_behind_is_followed_too(mesh, pause, level):
+@pytest.mark.parametrize("dwell, level", [(0, 0), (19, 0), (40, 1), (320, 4)])
+def test_what_the_scan_before_left_behind_is_followed_too(mesh, dwell, level):
     """A step may be a twentieth of the time since a beam has passed, also one of another sweep."""
     path, lattice = track(mesh), mesh.lattice
     optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
-    assert (Pace(mesh, (path,), optics, DT, 1.8e-4, pause).levels(0) == level).all()
+    assert (Pace(mesh, (path,), optics, DT, 1.8e-4, dwell).levels(0) == level).all()
 
 
 def test_levels_do_not_depend_on_where_a_run_was_resumed(mesh):

@@ -25,7 +25,7 @@ def test_two_layers_of_both_schemes(comm):
     for scheme in (one, many):
         assert abs(scheme["closing_error"]) < 1e-12
         assert scheme["stage_seconds"]["growth"] > 0  # of the second layer
-    assert one["setup_seconds"] >= 0 < many["setup_seconds"]
+    assert many["setup_seconds"] > 0
     total = [sum(scheme[f"{part}_seconds"] for part in ("setup", "scan", "cooling"))
              for scheme in (one, many)]
     assert told["speedup"] == pytest.approx(total[0] / total[1])
