@@ -18,7 +18,7 @@ import numpy as np
 from .mesh.forest import Leaves
 from .mesh.mesh import Grid
 from .mesh.partition import deal
-from .thermal.pace import INTERVAL, Pace, highest_levels, levels_within
+from .thermal.pace import INTERVAL, Pace, highest_levels, rhythm
 
 # Of a scan. On the 1.6 M cells of layer 191 of cube.toml dealing anew takes 0.33 s on two ranks, in
 # all 2.5 % of the layer. The beam's blocks are 39 % of the work, with 4 parts 43 %, with 12 34 %.
@@ -92,7 +92,7 @@ def expected(pace: Pace, steps: range, length: int) -> tuple[np.ndarray, np.ndar
     limit, interval = highest_levels(pace, length)
     total, hot = np.zeros((2, len(limit)))
     for start in steps:
-        level = levels_within(pace, limit, start, interval)
+        level = rhythm(pace, limit, start, interval).level
         total += 0.5**level
         hot += pace.near & (level == 0)
     return (total + (HOT - 1) * hot) / len(steps), HOT * hot / len(steps)

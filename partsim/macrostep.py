@@ -7,8 +7,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from .compiled import kernel
 from .phase.integrate import BlockPhases
-from .phase.kernels import Step, sweep_some
+from .phase.kernels import Step, make_work, step_block
 from .thermal.multirate import Multirate, fire, highest_level, settle
 from .thermal.source import beam_of
 from .timers import Timers
@@ -33,7 +34,7 @@ def take(steps, heat, phases):
             after a sync, up to `stop`
     heat    (state, residual, field, conduction, beams, dark, levels, slowest, law, table, room,
             work), see thermal.multirate
-    phases  (fields, groups, rest, step, law, visits), see phase.kernels; `step` is a base step
+    phases  (fields, groups, rest, step, law, visits, work), see phase.kernels; of a base step
 
     Returns (peak in K, lost (stop - first, 2) as `settle` tells it, cycles of temperature and of
     phases, fixed points not found).
@@ -44,11 +45,10 @@ def take(steps, heat, phases):
     lost, spent, peak, failed = np.zeros((stop - first, 2)), np.zeros(2, np.int64), 0.0, 0
     for number in range(first, stop):
         began, time = cycles(), since + number
-        high = highest_level(time, residual.shape[0])
         source = (beam_of(beams, number), dark)
-        top = fire(state, residual, field, conduction, source, levels, high, table, work)
+        top = fire(state, residual, field, conduction, source, levels, time, table, work)
         peak = max(peak, top)
-        settle(state[0], residual, field, levels, slowest, time, high, law, table, room,
+        settle(state[0], residual, field, levels, slowest, time, law, table, room,
                lost[number - first])
         middle = cycles()
         failed += move_phases(state, levels, time + 1, residual.shape[0], phases)
@@ -59,16 +59,35 @@ def take(steps, heat, phases):
 
 @njit(cache=True)
 def move_phases(state, levels, time, count, phases):
-    """The phases of all blocks whose step ends at `time`; the fixed points not found."""
-    if phases is None:
-        return 0
-    fields, groups, rest, step, law, visits = phases
-    whole = (fields[0], fields[1], fields[2], state[1], state[0])
+    """The phases of all blocks whose turn it is as their step ends at `time`; the fixed points not
+    found."""
     failed = 0
     for level in range(highest_level(time, count) + 1):
-        blocks = levels.order[levels.first[level] : levels.first[level + 1]]
-        longer = Step(step.dt * (1 << level), step.substeps, step.tolerance)
-        failed += sweep_some(blocks, whole, groups, rest, longer, law, visits)
+        for block in levels.order[levels.first[level] : levels.first[level + 1]]:
+            if time & (levels.turn[block] - 1) == 0:
+                failed += move_block(block, state, levels, time, phases)
+    return failed
+
+
+@kernel(forceinline=True)
+def move_block(block, state, levels, time, phases):
+    """The phases of a block up to `time`; the fixed points not found."""
+    if phases is None:
+        return 0
+    fields, groups, rest, step, law, visits, work = phases
+    whole = (fields[0], fields[1], fields[2], state[1], state[0])
+    waited = time - levels.moved[block]
+    levels.moved[block] = time
+    own = Step(step.dt * waited, step.substeps, step.tolerance)
+    return step_block(block, whole, groups, rest, own, law, work, visits)
+
+
+@kernel()
+def move_some(blocks, state, levels, time, phases):
+    """`move_block` of some blocks (m,)."""
+    failed = 0
+    for block in blocks:
+        failed += move_block(block, state, levels, time, phases)
     return failed
 
 
@@ -86,24 +105,30 @@ class MacroStep:
             options, dt = phases.options, multirate.dt
             step = Step(dt, int(scheme == "crank-nicolson"), options.rest_tolerance)
             self.phases = (phases.fields, phases.groups, phases.rest, step, phases.law,
-                           phases.visits)
+                           phases.visits, make_work())
         self.tools = (heat.law, heat.table, multirate.room, heat.work)
 
     def run(self, temperature: np.ndarray, former: np.ndarray, start: int) -> None:
         """Advances `temperature` (n_total,) and the phases by the whole length.
 
-        former  (n_total,)  scratch: each node's temperature before the last step of its home
+        former  (n_total,)  scratch, T_old of `fire`
         start   base steps of the stretch that are done
 
         Raises ArithmeticError where the fixed point of (43) is not found.
         """
-        multirate, failed = self.multirate, 0
+        multirate, failed, state = self.multirate, 0, (temperature, former)
         for since in range(0, multirate.length, multirate.interval):
             with self.timers("thermal"):
-                multirate.begin(start + since, since)
-            failed += self.take_interval((temperature, former), since)
+                behind = multirate.begin(start + since, since)
+            failed += self.catch_up(behind, state, since)
+            failed += self.take_interval(state, since)
         if failed:
             raise ArithmeticError(f"{failed} phase states did not converge")
+
+    def catch_up(self, blocks: np.ndarray, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
+        """The phases of some blocks up to the present; the fixed points not found."""
+        with self.timers("phase"):
+            return move_some(blocks, state, self.multirate.levels, since, self.phases)
 
     def take_interval(self, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
         """The steps between two choices of levels; the fixed points not found."""
@@ -137,15 +162,15 @@ class MacroStep:
         """Step `number` of the interval, `time` base steps after a sync, with neighbours."""
         multi, count, lost = self.multirate, self.multirate.residual.shape[0], np.zeros((1, 2))
         law, table, room, work = self.tools
-        high, source = highest_level(time, count), (beam_of(multi.beams, number), multi.dark)
+        source = (beam_of(multi.beams, number), multi.dark)
         with self.timers("thermal"):
             peak = fire(state, multi.residual, multi.field, multi.heat.conduction, source,
-                        multi.levels, high, table, work)
+                        multi.levels, time, table, work)
             with self.timers("halo"):
-                for level in range(high + 1):
+                for level in range(highest_level(time, count) + 1):
                     multi.exchange(level)
-            settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time, high,
-                   law, table, room, lost[0])
+            settle(state[0], multi.residual, multi.field, multi.levels, multi.slowest, time, law,
+                   table, room, lost[0])
         multi.book(peak, lost)
         with self.timers("phase"):
             return move_phases(state, multi.levels, time + 1, count, self.phases)

@@ -68,7 +68,7 @@ def look(work, dt, law, visits):
             return hot, empty, False, STABLE
         if empty and unchanging(work, 0.0, law.alpha_start):
             return hot, empty, False, BETA
-    forming = law.excess > 0.0
+    forming = law.excess > 0.0 or (hot and cools)  # what is hot may lose its martensite to (30)
     if cools and not forming:
         visits[at.COOLING] += 1
         forming = can_form(work, dt, law)

@@ -30,6 +30,7 @@ from .rows import (
     WIDTH,
     admit,
     keep,
+    limit,
     patience,
     shifted,
 )
@@ -73,6 +74,7 @@ class Span(NamedTuple):
     dt, substeps, tolerance  as in Step, but for the time that the block has waited
     late                     whether it makes up for a wait
     most                     Xam0 at the lowest temperature in the coming rest
+    ceiling                  K, temperatures are taken not to exceed it
     """
 
     dt: float
@@ -80,6 +82,7 @@ class Span(NamedTuple):
     late: bool
     tolerance: float
     most: float
+    ceiling: float
 
 
 def advance_explicit(
@@ -147,11 +150,17 @@ def no_visits() -> np.ndarray:
     return np.zeros(at.SECTIONS, np.int64)
 
 
+def make_work() -> np.ndarray:
+    """Scratch rows of a batch."""
+    return np.zeros(ROWS * WIDTH)
+
+
 @njit(cache=True)
 def sweep(state, groups, rest, step, law, visits):
     """A step of all blocks; returns the number of fixed points that were not found.
 
-    state   X_as, X_am, Y, T_old, T, (n,) each; the first three are updated
+    state   X_as, X_am, Y, T_old, T, (n,) each; the first three are updated. T_old is the highest
+            temperature before T since the step began, or the first one
     rest    (nb, REST_COLUMNS), updated
     visits  (SECTIONS,), added to
     """
@@ -162,19 +171,9 @@ def sweep(state, groups, rest, step, law, visits):
     return failed
 
 
-@njit(cache=True)
-def sweep_some(blocks, state, groups, rest, step, law, visits):
-    """`sweep` of some blocks, given by their numbers (m,)."""
-    work = np.zeros(ROWS * WIDTH)
-    failed = 0
-    for block in blocks:
-        failed += step_block(block, state, groups, rest, step, law, work, visits)
-    return failed
-
-
 @kernel()
 def step_block(block, state, groups, rest, step, law, work, visits):
-    """`sweep` of one block."""
+    """`sweep` of one block; work as of make_work."""
     T, points, own = state[4], block_points(groups, block), rest[block]
     inside = not (beyond(T, points[0], points[1], own) or beyond(T, points[2], points[3], own))
     if not (inside and own[WAITED] + step.dt <= own[BUDGET]):
@@ -199,7 +198,7 @@ def catch_up(state, groups, rest, law, visits):
     for block in range(rest.shape[0]):
         waited = rest[block, WAITED]
         if waited > 0.0:
-            span = Span(waited, 0, True, 0.0, 0.0)
+            span = Span(waited, 0, True, 0.0, 0.0, np.inf)
             move(state, block_points(groups, block), span, law, work, visits)
         rest[block, WAITED], rest[block, BUDGET] = 0.0, -1.0
 
@@ -250,11 +249,13 @@ def wake(state, points, own, inside, step, law, work, visits):
         if inside and step.substeps == 0:
             dt, late = dt + waited, True
         else:
+            # T_old may be higher than what the block has rested at
             still = (state[0], state[1], state[2], T_old, T_old)
-            move(still, points, Span(waited, 0, True, 0.0, 0.0), law, work, visits)
+            past = Span(waited, 0, True, 0.0, 0.0, own[CEILING])
+            move(still, points, past, law, work, visits)
     low, high = extent(T, points)
     floor, ceiling = low - MARGIN, min(high + MARGIN, law.alpha_end)
-    span = Span(dt, step.substeps, late, step.tolerance, saturation(floor, law))
+    span = Span(dt, step.substeps, late, step.tolerance, saturation(floor, law), np.inf)
     kind, wait, failed = move(state, points, span, law, work, visits)
     own[WAITED], own[BUDGET], own[FLOOR], own[CEILING] = 0.0, -1.0, floor, ceiling
     own[FORMS] = 1.0 if kind & TIGHT else 0.0
@@ -274,6 +275,8 @@ def move(state, points, span, law, work, visits):
     kinds, shortest, failed = 0, np.inf, 0
     for first in range(0, total, WIDTH):
         copy_in(state, points, first, work)
+        if span.ceiling < np.inf:
+            limit(work, span.ceiling)
         visits[at.READ] += 1
         needs = look(work, span.dt, law, visits)
         kind = needs[3]
@@ -294,18 +297,19 @@ def move(state, points, span, law, work, visits):
 def change(state, points, first, needs, span, law, work, visits):
     """The step of a batch in which something can change; the number of fixed points not found."""
     Y = state[2]
-    if needs[0]:
+    hot, empty, forming, kind = needs
+    if hot:
         row_in(Y, points, first, SHIFT, work)
         keep(work)
         visits[at.ADMITTED] += 1
-        admit(work, law)
-    failed = 0
+        empty = admit(work, law)
+    needs, failed = (hot, empty, forming, kind), 0
     if span.substeps == 0:
         euler(work, span.dt, span.late, needs, law, visits)
     else:
         lanes = lanes_of(points, first)[1]
         failed = subcycle(work, span.dt, span.substeps, lanes, law, visits)
-    if needs[0] and shifted(work):
+    if hot and shifted(work):
         visits[at.SHIFTED] += 1
         row_out(Y, points, first, SHIFT, work)
     return failed

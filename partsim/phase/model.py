@@ -179,14 +179,20 @@ def bounded(X_as: float, X_am: float, law: PhaseLaw) -> tuple[float, float]:
     return X_as * scale, X_am * scale
 
 
+def regularised(X_as: float, T: float, law: PhaseLaw) -> float:
+    """X_as after (31)."""
+    if T <= law.alpha_start:
+        return X_as
+    remaining = (law.regularisation_end - T) / (law.regularisation_end - law.alpha_start)
+    return min(X_as, law.largest_alpha * max(remaining, 0.0))
+
+
 def correct(
     X_as: float, X_am: float, T_old: float, T: float, law: PhaseLaw
 ) -> tuple[float, float]:
     """The correction C of (42), (44): bounds, (31), (30) or (29), bounds, no phase in the melt."""
     X_as, X_am = bounded(X_as, X_am, law)
-    if T > law.alpha_start:
-        remaining = (law.regularisation_end - T) / (law.regularisation_end - law.alpha_start)
-        X_as = min(X_as, law.largest_alpha * max(remaining, 0.0))
+    X_as = regularised(X_as, T, law)
     if T > T_old:
         X_am = heat(X_as, X_am, T, law)
     elif T < T_old:
@@ -229,10 +235,16 @@ def dissolution_start(
 
 
 def admit(state: Phases, T_old: float, law: PhaseLaw) -> Phases:
-    """(30) at the old temperature: it changes only a state interpolated between others."""
+    """(31), (30), no phase in the melt, at the old temperature.
+
+    It changes a state interpolated between others, and one to which the old temperature is new: the
+    highest one that it has seen since the last step.
+    """
     if T_old <= law.alpha_end:
         return state
-    return state._replace(X_am=heat(state.X_as, state.X_am, T_old, law))
+    X_as = regularised(state.X_as, T_old, law)
+    X_am = heat(X_as, state.X_am, T_old, law)
+    return Phases(0.0, 0.0, state.Y) if T_old > law.solidus else Phases(X_as, X_am, state.Y)
 
 
 def explicit_step(state: Phases, T_old: float, T: float, dt: float, law: PhaseLaw) -> Phases:

@@ -110,16 +110,34 @@ def can_form(work, dt, law):
     return forming != 0
 
 
+@kernel(forceinline=True)
+def limit(work, ceiling):
+    """Temperatures are at most `ceiling`."""
+    for row in (BEFORE, AFTER):
+        for i in range(WIDTH):
+            T = work[row + i]
+            work[row + i] = ceiling if T > ceiling else T
+
+
 @kernel(forceinline=True, error_model="numpy")
 def admit(work, law):
-    """(30) at the old temperature in lanes above alpha_end.
+    """(31), (30) and no phase in the melt at the old temperature, in lanes above alpha_end; whether
+    any lane then lacks stable alpha.
 
-    It changes only states interpolated between others, which (27) would take below 0.
+    It changes states interpolated between others, which (27) would take below 0, and those to which
+    the old temperature is new.
     """
+    empty = 0
     for i in range(WIDTH):
-        T_old, X_as, X_am = work[BEFORE + i], work[ALPHA + i], work[MARTENSITE + i]
+        T_old = work[BEFORE + i]
+        X_as = regularised(work[ALPHA + i], T_old, law)
+        X_am = work[MARTENSITE + i]
         X_am = heated(X_as, X_am, equilibrium(T_old, law), T_old > law.alpha_end)
-        work[MARTENSITE + i] = X_am
+        liquid = T_old > law.solidus
+        X_as, X_am = 0.0 if liquid else X_as, 0.0 if liquid else X_am
+        work[ALPHA + i], work[MARTENSITE + i] = X_as, X_am
+        empty |= np.int64(X_as == 0.0)
+    return empty != 0
 
 
 @kernel(forceinline=True, error_model="numpy")

@@ -13,7 +13,7 @@ several rows, and each round of the fixed point. work.py tells what a visit cost
     COOLING,  # some lane may form martensite: its bound is evaluated
     WRITTEN,  # to memory, unless nothing in it could change
     CHANGED,  # one explicit step, or one substep of the implicit scheme
-    ADMITTED,  # hot: (30) at the old temperature, and all that only lanes above alpha_end need
+    ADMITTED,  # hot: (31), (30) at the old temperature, and what only lanes above alpha_end need
     SHIFTED,  # Y has changed and is written
     EQUILIBRIA,  # (17) evaluated
     SATURATIONS,  # (18)

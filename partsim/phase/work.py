@@ -18,7 +18,7 @@ EXP, POWER, START, CREEP = 26, 50, 216, 150  # an equilibrium or k_as; x^a by lo
 FLOPS = {
     at.FORMING: EXP + 3,
     at.COOLING: 16,
-    at.ADMITTED: EXP + 1,
+    at.ADMITTED: EXP + 3,
     at.EQUILIBRIA: EXP,
     at.SATURATIONS: EXP,
     at.SLOWNESSES: EXP,

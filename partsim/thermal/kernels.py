@@ -158,11 +158,10 @@ def renew_kappa(block, conduction, work):
 
 
 @kernel(forceinline=True)
-def sweep_block(block, arrays, former, conduction, beam, rate, work):
+def sweep_block(block, arrays, conduction, beam, rate, work):
     """One explicit step of a block; arguments and result as of `sweep`, whose `arrays` are
-    (temperature, new, contributions) and whose `rate` is that of the block.
-
-    former  None, or (n_total,): interior nodes get the temperatures before the step
+    (temperature, new, contributions) and whose `rate` is that of the block. `work.values` is left
+    with its temperatures before the step.
     """
     temperature, new, contributions = arrays
     size, tables = conduction.size, conduction.tables
@@ -178,8 +177,6 @@ def sweep_block(block, arrays, former, conduction, beam, rate, work):
         for j in range(1, n):
             row = (k * pitch + j) * pitch + 1
             for i in range(n - 1):
-                if former is not None:
-                    former[target + i] = work.values[row + i]
                 new[target + i] = work.values[row + i] - rate * work.flux[row + i]
             target += n - 1
     scatter(work.flux, tables, block, contributions)
@@ -201,7 +198,7 @@ def sweep(temperature, new, contributions, conduction, beam, rates, work):
     """
     arrays, peak = (temperature, new, contributions), 0.0
     for block in range(len(conduction.tables.active)):
-        peak = max(peak, sweep_block(block, arrays, None, conduction, beam, rates[block], work))
+        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], work))
     return peak
 
 

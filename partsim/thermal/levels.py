@@ -46,6 +46,8 @@ class Levels(NamedTuple):
     order, first (nb,), (L+1,)      own blocks by level, in block order
     node         (n_surface,) int8  level of each surface node
     fast, fast_first  (n_surface,), (L+1,)  nodes that are faster than their slowest level
+    turn         (nb,) base steps from one step of the phases to the next, a power of two
+    moved        (nb,) base steps of the macro step before the phases' last step
     """
 
     block: np.ndarray
@@ -54,6 +56,8 @@ class Levels(NamedTuple):
     node: np.ndarray
     fast: np.ndarray
     fast_first: np.ndarray
+    turn: np.ndarray
+    moved: np.ndarray
 
 
 def by_level(levels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -102,9 +106,9 @@ def slowest_levels(heat: Heat, level: np.ndarray, count: int) -> Slowest:
 def empty_levels(slowest: Slowest, count: int) -> Levels:
     """Room for levels, to be given by `relevel`."""
     blocks, nodes = len(slowest.block), len(slowest.node)
-    first = np.zeros((2, count + 1), np.int64)
+    first, (turn, moved) = np.zeros((2, count + 1), np.int64), np.zeros((2, blocks), np.int64)
     return Levels(np.zeros(blocks, np.int8), np.zeros(blocks, np.int32), first[0],
-                  slowest.node.copy(), np.zeros(nodes, np.int32), first[1])
+                  slowest.node.copy(), np.zeros(nodes, np.int32), first[1], turn, moved)
 
 
 @kernel()
@@ -162,8 +166,8 @@ def list_fast(levels, slowest, tables, foreign):
     n_surface, count, taken = len(node), 0, np.int8(64)
     for level in range(len(first) - 1):
         first[level] = count
-        for block in range(len(levels.block)):
-            if levels.block[block] == level and level < slowest.block[block]:
+        for block in levels.order[levels.first[level] : levels.first[level + 1]]:
+            if level < slowest.block[block]:
                 for entry in range(tables.surface_first[block], tables.surface_first[block + 1]):
                     at = tables.surface_node[entry]
                     if tables.surface_slot[entry] != n_surface and node[at] == level:

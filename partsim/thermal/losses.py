@@ -18,7 +18,10 @@ STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
 GAS_CONSTANT = 8.314462618  # J/(mol K)
 STICKING = 0.82
 FAINT = 1e-9  # W/m^2
-ARRIVED = 1e-13  # relative change of Newton's last step
+ARRIVED = 1e-13  # relative change of the last step where the heat content has kinks
+# Relative change of the last step where it has none: what is left for another one is the square of
+# it times T q''/(2 q'), which is 1.5 for radiation and up to 30 for evaporation.
+CLOSE = 1e-8
 CHUNK = 32  # nodes, of which one that is not faint makes all take the longer way
 
 
@@ -126,21 +129,21 @@ def cool_node(target, ratio, law):
     for _ in range(100):
         change = newton(temperature, target, ratio, loss(temperature, law))
         temperature -= change
-        if abs(change) <= ARRIVED * temperature:
+        if abs(change) <= CLOSE * temperature:
             break
     return temperature
 
 
 @kernel(error_model="numpy", forceinline=True)
 def last_step(temperature, change):
-    """The temperature less the change, -1 where that is more than round-off."""
-    still = change * change <= ARRIVED**2 * temperature * temperature
+    """The temperature less the change, -1 where that is not the last one."""
+    still = change * change <= CLOSE**2 * temperature * temperature
     return temperature - change if still else -1.0
 
 
 @kernel(error_model="numpy")
 def newton_twice(target, ratio, law, result):
-    """Two Newton steps from T* for every node (n,); -1 where the second one still moved.
+    """Two Newton steps from T* for every node (n,); -1 where the second one was not the last.
 
     A loop of its own without branches, so that it becomes vector code.
     """

@@ -15,12 +15,12 @@ from ..compiled import kernel
 from ..ledger import Ledger
 from ..mesh.halo import Part
 from ..prefetch import fetch_doubles
-from .content import rewarm, walk
+from .content import walk
 from .heat import Heat
 from .kernels import sweep_block
 from .levels import empty_levels, relevel, slowest_levels
 from .losses import cool_surface, cool_surface_content
-from .pace import Pace, highest_levels, levels_within
+from .pace import FOLLOW, Pace, highest_levels, rhythm
 from .source import Optics, aim_steps, beam_room, empty_beam, empty_beams
 
 
@@ -109,23 +109,32 @@ class Multirate:
         self.beams = empty_beams(optics, room, (top - lattice.layer, top), self.interval)
         return self
 
-    def begin(self, start: int, since: int) -> None:
+    def begin(self, start: int, since: int) -> np.ndarray:
         """Gives blocks their levels and aims the beams for the `interval` steps from `start` on.
 
         start  base steps of the stretch        since  base steps of the macro step
+
+        Returns the own blocks whose phases now take shorter steps than the one that they are in.
         """
-        mesh, nodes = self.heat.mesh, self.heat.mesh.nodes
-        self.level = level = levels_within(self.pace, self.limit, start, self.interval)
+        mesh, nodes, levels = self.heat.mesh, self.heat.mesh.nodes, self.levels
+        level, turn = rhythm(self.pace, self.limit, start, self.interval)
+        self.level = level
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
         self.updates += float(self.weight @ fires)
         beside = self.beside(self.limit)
-        relevel(self.levels, self.slowest, nodes.tables, level[mesh.own], beside)
+        relevel(levels, self.slowest, nodes.tables, level[mesh.own], beside)
+        turn = 1 << turn[mesh.own].astype(int)
+        if since == 0:
+            levels.moved[:] = 0
+        behind = np.flatnonzero((turn < levels.turn) & (levels.moved < since))
+        levels.turn[:] = turn
         if nodes.sharing.ranks:
             fast = self.interval.bit_length() - 1
             beside = self.beside(np.full(len(level), fast))
             self.parts = [self.part(each, beside) for each in range(fast)]
         self.load(start)
+        return behind
 
     def beside(self, limit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Own nodes that blocks of other ranks touch which are faster than `limit` (n,), once for
@@ -199,41 +208,66 @@ def highest_level(time, count):
 
 
 @kernel(forceinline=True)
-def fetch_block(block, state, field, conduction):
+def fetch_block(block, state, field, conduction, fresh):
     """Asks for most of what the step of a block reads and writes."""
     low, end = field.second[block], field.second[block + 1]
     fetch_doubles(state[0], low, end)
-    fetch_doubles(state[1], low, end)
+    if fresh:
+        fetch_doubles(state[1], low, end)
     if not conduction.solid[block]:
         cells = conduction.consolidated[block]
         fetch_doubles(cells, 0, len(cells))
 
 
-@kernel()
-def fire(state, residual, field, conduction, source, levels, high, table, work):
-    """Blocks of the levels up to `high` begin a step; returns the peak as `sweep` does.
+@kernel(forceinline=True)
+def remember(block, state, field, fresh):
+    """T_old of a block's nodes becomes T, or the higher one of both where it is not fresh."""
+    temperature, former = state
+    for first in (field.first, field.second):
+        for n in range(first[block], first[block + 1]):
+            old, now = former[n], temperature[n]
+            former[n] = now if fresh | (now > old) else old
 
-    state     (T, T_old), (n_total,) each: T_old is what T was when the home's step began
+
+@kernel(forceinline=True)
+def rewarm_block(block, temperature, conduction, table, work):
+    """Interior nodes of a block whose `temperature` is T + d theta, T in work.values, get the
+    temperature with the heat content theta(T) + d theta."""
+    n, pitch = len(conduction.size), len(conduction.size) + 1
+    at = conduction.tables.interior_first[block]
+    for k in range(1, conduction.tables.active[block]):
+        for j in range(1, n):
+            for place in range((k * pitch + j) * pitch + 1, (k * pitch + j) * pitch + n):
+                old = work.values[place]
+                temperature[at] = walk(old, temperature[at] - old, table)
+                at += 1
+
+
+@kernel()
+def fire(state, residual, field, conduction, source, levels, time, table, work):
+    """Blocks whose step begins at `time` begin it; returns the peak as `sweep` does.
+
+    state     (T, T_old), (n_total,) each: T_old is what T was when the phases of its home had their
+              last step, in blocks of the levels below FOLLOW the highest since then
     residual  (L, n_slots)  W, of the blocks of each level, 0 where they begin
     source    (beam, dark): the sources of blocks of level 0 and of the others
     """
-    temperature, former = state
-    peak = 0.0
-    for level in range(high + 1):
+    temperature, peak = state[0], 0.0
+    for level in range(highest_level(time, residual.shape[0]) + 1):
         arrays = (temperature, temperature, residual[level])
         beam = source[0] if level == 0 else source[1]
         for at in range(levels.first[level], levels.first[level + 1]):
             block = levels.order[at]
             if at + 1 < levels.first[level + 1]:
-                fetch_block(levels.order[at + 1], state, field, conduction)
-            for n in range(field.first[block], field.first[block + 1]):
-                former[n] = temperature[n]
+                coming = levels.order[at + 1]
+                fetch_block(coming, state, field, conduction, levels.moved[coming] == time)
+            fresh = levels.moved[block] == time
+            if fresh or level < FOLLOW:
+                remember(block, state, field, fresh)
             rate = field.block_rates[block] * (1 << level)
-            top = sweep_block(block, arrays, former, conduction, beam, rate, work)
-            peak = max(peak, top)
+            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, work))
             if table is not None:
-                low, end = field.second[block], field.second[block + 1]
-                rewarm(former[low:end], temperature[low:end], table)
+                rewarm_block(block, temperature, conduction, table, work)
     return peak
 
 
@@ -284,13 +318,13 @@ def settle_run(temperature, residual, rates, node_level, level, table):
 
 
 @kernel()
-def settle(temperature, residual, field, levels, slowest, time, high, law, table, room, lost):
-    """Surface nodes of the levels up to `high` take the step that begins at `time`.
+def settle(temperature, residual, field, levels, slowest, time, law, table, room, lost):
+    """Surface nodes whose step begins at `time` take it.
 
     lost  (2,)  is added to: J s^-1 x base steps through the plate, J through the top, of own nodes
     """
     arrays = (temperature, residual, field.node_rates, levels.node, slowest.highest)
-    for level in range(high + 1):
+    for level in range(highest_level(time, residual.shape[0]) + 1):
         used = highest_level(time + (1 << level), residual.shape[0])  # residuals used up then
         for run in range(slowest.run_first[level], slowest.run_first[level + 1]):
             start, stop = slowest.runs[run, 0], slowest.runs[run, 1]

@@ -5,11 +5,16 @@ h^2 rho c / (2 k). The beam: blocks within REACH radii and a cell of it take the
 what the beam leaves behind: the heat of a beam that has passed tau ago changes in a time of about
 tau, so that a step may be SHARE of it.
 
+Phases have turns of their own, which only the beam and what it leaves behind bound: stability is
+none of their concern, and diffusion, with rates of about 1/s, changes little in a few base steps.
+What follows the temperature at once is told the highest one in between, see .multirate.
+
 The beam's way is divided into intervals that stand on a grid of their own, so that levels are a
 function of the paths, of time and of the mesh alone: the same on all ranks and in a resumed run.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -20,6 +25,7 @@ REACH = 3.5  # beam radii; the source itself ends at 3
 SHARE = 0.05
 NEVER = -(1 << 40)  # base steps
 INTERVAL = 16  # base steps of the grid on which the beam's way is divided
+FOLLOW = 2  # the phases near a beam take steps of 2^FOLLOW base steps
 
 
 class Pace:
@@ -73,6 +79,17 @@ class Pace:
         return levels_below(SHARE * passed)
 
 
+class Rhythm(NamedTuple):
+    """How often blocks step, (n,) int8 each.
+
+    level  the temperature in steps of 2^level base steps
+    turn   the phases in steps of 2^turn base steps, never shorter ones
+    """
+
+    level: np.ndarray
+    turn: np.ndarray
+
+
 def highest_levels(pace: Pace, length: int) -> tuple[np.ndarray, int]:
     """(n,) int8, the highest level that each block may have in macro steps of `length` base steps,
     and the base steps between two choices of levels: no block near a beam takes longer steps."""
@@ -84,10 +101,13 @@ def highest_levels(pace: Pace, length: int) -> tuple[np.ndarray, int]:
     return limit, 1 << lowest
 
 
-def levels_within(pace: Pace, limit: np.ndarray, start: int, interval: int) -> np.ndarray:
-    """(n,) int8, the levels for the `interval` base steps from `start` on, at most `limit`."""
+def rhythm(pace: Pace, limit: np.ndarray, start: int, interval: int) -> Rhythm:
+    """That of the `interval` base steps from `start` on, with levels of at most `limit` (n,)."""
     pace.advance(start + interval)
-    return np.where(pace.near, np.minimum(pace.levels(start), limit), limit)
+    free, longest = pace.levels(start), limit.max()
+    shortest = min(FOLLOW, interval.bit_length() - 1)
+    level = np.where(pace.near, np.minimum(free, limit), limit)
+    return Rhythm(level, np.where(pace.near, np.clip(free, shortest, longest), longest))
 
 
 def levels_below(ratio: np.ndarray) -> np.ndarray:

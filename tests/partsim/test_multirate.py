@@ -9,17 +9,20 @@ from partsim.job import MaterialChoice
 from partsim.macrostep import MacroStep
 from partsim.part import material as materials
 from partsim.part.scan import ScanPath
+from partsim.phase.integrate import BlockPhases, Options, PhaseFields
+from partsim.phase.kernels import Groups, advance_explicit
+from partsim.phase.model import PhaseLaw
 from partsim.thermal.content import make_content_table
 from partsim.thermal.levels import runs_by_level
 from partsim.thermal.multirate import Multirate, settle_nodes, settle_run
-from partsim.thermal.pace import INTERVAL, NEVER, Pace, levels_below
+from partsim.thermal.pace import FOLLOW, INTERVAL, NEVER, Pace, levels_below
 from partsim.thermal.source import Optics
 from partsim.timers import Timers
 from tests.dense import BITS, STIFFNESS
 from tests.heat_run import RADIUS, HeatRun
 from tests.meshes import alone, noise, present, scattered, varied_mesh
 
-DT = 1e-5
+DT, LAW = 1e-5, PhaseLaw()
 HOT = {"lossy": True, "fixed": True}
 
 
@@ -103,7 +106,6 @@ def test_one_rate_is_the_explicit_scheme(mesh, alloy):
     one.explicit(DT, 16, track(mesh))
     macro(other, 8, 2, FixedPace(mesh, 0), track(mesh))
     np.testing.assert_array_equal(one.temperature, other.temperature)
-    np.testing.assert_array_equal(before.temperature[mesh.owned], other.former[mesh.owned])
     assert other.ledger.laser.value == one.ledger.laser.value > 0
     for name in ("lost_top", "lost_plate"):
         assert lost(other, name) == pytest.approx(lost(one, name), rel=1e-12, abs=0)
@@ -169,6 +171,66 @@ def by_definition(mesh, heat, temperature, level, count):
         due = time % 2 ** fastest == 0
         T[due] -= (DT * 2 ** fastest * residual.sum(axis=0) / heat.capacity)[due]
     return T
+
+
+class Turns(FixedPace):
+    """Half of the blocks are near a beam; their phases may take steps of up to 32 base steps."""
+
+    def __init__(self, mesh):
+        super().__init__(mesh, 5)
+        self.stable[:], self.near = 5, np.arange(len(mesh.leaves)) % 2 == 0
+
+
+def phases_by_definition(phases, groups, level, told, turns):
+    """The phases of all blocks after two intervals, moved when it is their turn.
+
+    level, turns  (2, nb) of each interval       told  (33, n_total) temperatures, base step by step
+    """
+    for block in range(level.shape[1]):
+        nodes = np.r_[groups.first[block]:groups.first[block + 1],
+                      groups.second[block]:groups.second[block + 1]]
+        fields, moved = [values[nodes].copy() for values in phases], 0
+        for time in range(1, 33):
+            every = turns[(time - 1) // INTERVAL, block]
+            if time % every == 0 or (time == 16 and turns[1, block] < every):
+                begins = np.arange(moved, time, 2 ** level[(time - 1) // INTERVAL, block])
+                begins = begins if level[(time - 1) // INTERVAL, block] < FOLLOW else begins[:1]
+                T_old = told[begins][:, nodes].max(axis=0)
+                advance_explicit(*fields, T_old, told[time][nodes].copy(), DT * (time - moved), LAW)
+                moved = time
+        assert moved == 32
+        for values, new in zip(phases, fields):
+            values[nodes] = new
+
+
+@pytest.mark.serial
+def test_phases_move_in_turn_with_the_highest_temperature_in_between():
+    """Bit for bit as defined: near a beam every four base steps, behind it in longer steps, and at
+    once where a beam comes near; T_old is the highest one only where steps are the shortest."""
+    mesh = varied_mesh(MPI.COMM_SELF)
+    run, pace = hot_run(mesh, consolidated=0.3), Turns(mesh)
+    random = np.random.default_rng(2)
+    fields = PhaseFields(*random.uniform(0, 0.4, (2, mesh.nodes.n_total)),
+                         np.zeros(mesh.nodes.n_total))
+    expected = tuple(values.copy() for values in fields)
+    phases = BlockPhases(fields, Groups(*mesh.home), LAW, Options(1.0, 0.0))
+    multi = Multirate(run.heat, DT, run.ledger, 32, pace)
+    stepper = MacroStep(multi, phases, "explicit", Timers())
+    state = (run.temperature, np.zeros_like(run.temperature))
+    told, level, turns = [run.temperature.copy()], [], []
+    for since in (0, 16):
+        behind = multi.begin(since, since)
+        stepper.catch_up(behind, state, since)
+        level.append(multi.levels.block.astype(int))
+        turns.append(multi.levels.turn.copy())
+        for number in range(INTERVAL):
+            stepper.shared(state, since + number, number)
+            told.append(run.temperature.copy())
+    assert len(behind) and len(np.unique(turns)) == 4 and (np.array(level) < FOLLOW).any()
+    phases_by_definition(expected, phases.groups, np.array(level), np.array(told), np.array(turns))
+    for mine, theirs in zip(fields, expected):
+        np.testing.assert_array_equal(mine, theirs)
+    mesh.close()
 
 
 @pytest.mark.serial

@@ -23,11 +23,12 @@ POINTS = {
     "crowded": (0.5, 0.45, 0.0, 600.0, 600.0),
     "melting": (0.3, 0.3, 0.0, 1700.0, 1900.0),
 }
+NO_CEILING = np.inf
 SPANS = {
-    "explicit": kernels.Span(1e-5, 0, False, 0.0, 0.0),
-    "resting": kernels.Span(1e-3, 0, True, 1e-6, 0.4),
-    "implicit": kernels.Span(1e-3, 1, False, 0.0, 0.0),
-    "substeps": kernels.Span(3e-2, 3, False, 1e-6, 0.4),
+    "explicit": kernels.Span(1e-5, 0, False, 0.0, 0.0, NO_CEILING),
+    "resting": kernels.Span(1e-3, 0, True, 1e-6, 0.4, NO_CEILING),
+    "implicit": kernels.Span(1e-3, 1, False, 0.0, 0.0, NO_CEILING),
+    "substeps": kernels.Span(3e-2, 3, False, 1e-6, 0.4, NO_CEILING),
 }
 
 

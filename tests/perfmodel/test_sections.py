@@ -37,7 +37,7 @@ def arithmetic_loops(kernel, *arguments):
 def test_phase_step_is_full_width_vector_code(widest):
     """Every loop of a step that computes; no gather, and no call of the C library."""
     x = np.zeros(rows.WIDTH)
-    span = kernels.Span(1e-5, 0, False, 0.0, 0.0)
+    span = kernels.Span(1e-5, 0, False, 0.0, 0.0, np.inf)
     scratch = np.zeros(rows.ROWS * rows.WIDTH)
     loops = arithmetic_loops(
         kernels.move, (x,) * 5, (0, 0, 0, rows.WIDTH), span, LAW, scratch, kernels.no_visits()
