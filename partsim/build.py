@@ -236,7 +236,8 @@ class Build:
         """Which levels the blocks may have in this stretch."""
         base = self.clock.base
         dwell = ticks_of(self.job.layers.dwell, base)
-        return Pace(grid, self.stretch.paths, self.optics(), base, self.largest_explicit, dwell)
+        pace = Pace(grid, self.stretch.paths, self.optics(), base, self.largest_explicit, dwell)
+        return pace.lay(self.job.layers.thickness) if self.stretch.first else pace
 
     def optics(self) -> Optics:
         """The source of all beams."""

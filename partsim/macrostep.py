@@ -11,6 +11,7 @@ from .compiled import kernel
 from .phase.integrate import BlockPhases
 from .phase.kernels import Step, make_work, step_block
 from .thermal.multirate import Multirate, fire, highest_level, settle
+from .thermal.pace import FOLLOW
 from .thermal.source import beam_of
 from .timers import Timers
 
@@ -78,7 +79,7 @@ def move_block(block, state, levels, time, phases):
     whole = (fields[0], fields[1], fields[2], state[1], state[0])
     waited = time - levels.moved[block]
     levels.moved[block] = time
-    own = Step(step.dt * waited, step.substeps, step.tolerance)
+    own = Step(step.dt * waited, step.substeps, step.tolerance, levels.block[block] < FOLLOW)
     return step_block(block, whole, groups, rest, own, law, work, visits)
 
 
@@ -103,7 +104,7 @@ class MacroStep:
         self.phases = None
         if scheme != "off":
             options, dt = phases.options, multirate.dt
-            step = Step(dt, int(scheme == "crank-nicolson"), options.rest_tolerance)
+            step = Step(dt, int(scheme == "crank-nicolson"), options.rest_tolerance, False)
             self.phases = (phases.fields, phases.groups, phases.rest, step, phases.law,
                            phases.visits, make_work())
         self.tools = (heat.law, heat.table, multirate.room, heat.work)

@@ -23,7 +23,7 @@ from partsim.part.strategy import Sweep
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.kernels import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
-from partsim.thermal.pace import INTERVAL
+from partsim.thermal.pace import FOLLOW, INTERVAL
 from partsim.thermal.superstep import stage_count
 
 WIDEST = 160  # cells along the edges of the patch on which the kernels are timed
@@ -178,19 +178,20 @@ def layer_work(layer: int, job: Job, material: Material, costs: Costs) -> Work:
 def work_of(stretch: Stretch, job: Job, material: Material, costs: Costs) -> Work:
     """Steps and cost of a layer or of the final cooling."""
     longest, (speeds, updates) = longest_explicit_step(job, material), costs
+    ratio = largest_ratio(job)  # base steps of the phases' steps, 2^FOLLOW at most near a beam
     dt = job.time.step * np.array(stretch.steps[stretch.laser:], float)
     long = dt[(dt > longest) | stretch.final]
     stages = sum(stage_count(each, longest) for each in long.tolist())
     base = stretch.laser + stretch.hold
     explicit = base * updates + len(stretch.steps) - len(long) - base
     substeps = float(np.ceil(dt / job.phase.largest_substep).sum())
-    substeps -= stretch.hold * (1 - updates)
+    substeps -= stretch.hold * (1 - 1 / ratio)
     near = stretch.laser * (1 - updates) * NEAR * job.mesh.block**3 * len(stretch.paths)
     return Work(
         stretch.laser, len(dt), stages, job.time.step * sum(stretch.steps),
         speeds.thermal * (explicit + STAGE * stages),
-        speeds.laser_phases * stretch.laser * updates + speeds.cooling_phases * substeps,
-        (near * speeds.thermal, near * speeds.laser_phases),
+        speeds.laser_phases * stretch.laser / ratio + speeds.cooling_phases * substeps,
+        (near * speeds.thermal, near * speeds.laser_phases / min(ratio, 2**FOLLOW)),
     )
 
 

@@ -17,8 +17,8 @@ POINTS = 1_500_000  # of a rank: 60 MB, more than its part of any cache
 TRIALS = 5
 LAW = PhaseLaw()
 SCHEMES = {  # the step is that with the laser on, and one of the cool-down
-    "explicit phases": kernels.Step(1e-5, 0, 0.0),
-    "implicit phases": kernels.Step(1e-3, 1, 0.0),
+    "explicit phases": kernels.Step(1e-5, 0, 0.0, False),
+    "implicit phases": kernels.Step(1e-3, 1, 0.0, False),
 }
 
 

@@ -9,8 +9,10 @@
                 levels and aiming the beams, is `begin` seconds a base step whatever their number,
                 and a step that ends in messages takes `call` more than one that runs compiled.
 
-Costs are measured on one rank, messages take their latency and their bytes over the bandwidth. Not
-in it: the memory that ranks of a node share, noise, and that a rank waits for its neighbours only.
+Costs are measured on one rank, messages take their latency and their bytes over the bandwidth.
+Blocks that are not around the beams cost what they do with one rate, where phases move in every
+step: too much with many rates, by what hot blocks then cost too little. Not in it: the memory that
+ranks of a node share, noise, and that a rank waits for its neighbours only.
 """
 
 from typing import NamedTuple

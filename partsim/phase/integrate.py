@@ -41,7 +41,7 @@ def make_phase_step(scheme: str, law: PhaseLaw, largest_substep: float) -> Phase
 
     def take(fields: PhaseFields, T_old: np.ndarray, T: np.ndarray, dt: float) -> None:
         def part(before: np.ndarray, after: np.ndarray, dt: float, substeps: int) -> int:
-            return advance((*fields, before, after), Step(dt, substeps, 0.0), law)
+            return advance((*fields, before, after), Step(dt, substeps, 0.0, False), law)
 
         divide(part, scheme, (T_old, T), dt, largest_substep)
 
@@ -90,7 +90,7 @@ class BlockPhases:
         """The phases dt (s) later; scheme and errors as in make_phase_step."""
 
         def part(before: np.ndarray, after: np.ndarray, dt: float, substeps: int) -> int:
-            step = Step(dt, substeps, self.options.rest_tolerance)
+            step = Step(dt, substeps, self.options.rest_tolerance, False)
             state = (*self.fields, before, after)
             return sweep(state, self.groups, self.rest, step, self.law, self.visits)
 

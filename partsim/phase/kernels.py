@@ -61,11 +61,13 @@ class Step(NamedTuple):
     substeps   0 for an explicit step (41), else the number of equal substeps of (43)
     tolerance  largest change of a fraction that a resting block may miss; 0 lets rest only blocks
                in which nothing can change at all
+    told       whether T_old may be higher than what the temperature was when the step began
     """
 
     dt: float
     substeps: int
     tolerance: float
+    told: bool
 
 
 class Span(NamedTuple):
@@ -104,7 +106,7 @@ def advance_explicit(
     All arrays are contiguous.
     """
     state = (alpha_stable, martensite, beta_shift, temperature_old, temperature)
-    advance(state, Step(dt, 0, 0.0), law)
+    advance(state, Step(dt, 0, 0.0, False), law)
 
 
 def advance_crank_nicolson(
@@ -122,7 +124,7 @@ def advance_crank_nicolson(
     The temperature is linear in between. Returns the number of fixed points that were not found.
     """
     state = (alpha_stable, martensite, beta_shift, temperature_old, temperature)
-    return advance(state, Step(dt, substep_count(dt, max_substep), 0.0), law)
+    return advance(state, Step(dt, substep_count(dt, max_substep), 0.0, False), law)
 
 
 def substep_count(dt: float, largest: float) -> int:
@@ -174,8 +176,8 @@ def sweep(state, groups, rest, step, law, visits):
 @kernel()
 def step_block(block, state, groups, rest, step, law, work, visits):
     """`sweep` of one block; work as of make_work."""
-    T, points, own = state[4], block_points(groups, block), rest[block]
-    inside = not (beyond(T, points[0], points[1], own) or beyond(T, points[2], points[3], own))
+    points, own = block_points(groups, block), rest[block]
+    inside = within(state[4], points, own) and (not step.told or within(state[3], points, own))
     if not (inside and own[WAITED] + step.dt <= own[BUDGET]):
         return wake(state, points, own, inside, step, law, work, visits)
     own[WAITED] += step.dt if own[BUDGET] < np.inf else 0.0
@@ -208,6 +210,12 @@ def block_points(groups, block):
     """The two ranges of a block."""
     first, second = groups.first, groups.second
     return first[block], first[block + 1], second[block], second[block + 1]
+
+
+@kernel(forceinline=True)
+def within(T, points, own):
+    """Whether all temperatures of a block lie in the range in which it may rest."""
+    return not (beyond(T, points[0], points[1], own) or beyond(T, points[2], points[3], own))
 
 
 @kernel()

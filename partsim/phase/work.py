@@ -43,7 +43,7 @@ FLOPS = {
 
 # per lane, or point, and visit: the arrays that pass. A substep works on what is in cache.
 BYTES = {
-    at.REST: 8,  # T
+    at.REST: 8,  # T; T_old only of the few blocks near a beam
     at.FORMING: 5 * 8,  # X_as, X_am, T_old, T; X_am
     at.READ: 4 * 8,  # X_as, X_am, T_old, T
     at.WRITTEN: 2 * 8,  # X_as, X_am

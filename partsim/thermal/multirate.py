@@ -117,7 +117,8 @@ class Multirate:
         Returns the own blocks whose phases now take shorter steps than the one that they are in.
         """
         mesh, nodes, levels = self.heat.mesh, self.heat.mesh.nodes, self.levels
-        level, turn = rhythm(self.pace, self.limit, start, self.interval)
+        steps = self.interval, self.length
+        level, turn = rhythm(self.pace, self.limit, start, steps)
         self.level = level
         length = 1 << level.astype(int)
         fires = np.where(length <= self.interval, self.interval // length, since % length == 0)
@@ -208,11 +209,11 @@ def highest_level(time, count):
 
 
 @kernel(forceinline=True)
-def fetch_block(block, state, field, conduction, fresh):
-    """Asks for most of what the step of a block reads and writes."""
+def fetch_block(block, state, field, conduction, told):
+    """Asks for most of what the step of a block reads and writes; told: whether T_old changes."""
     low, end = field.second[block], field.second[block + 1]
     fetch_doubles(state[0], low, end)
-    if fresh:
+    if told:
         fetch_doubles(state[1], low, end)
     if not conduction.solid[block]:
         cells = conduction.consolidated[block]
@@ -260,7 +261,8 @@ def fire(state, residual, field, conduction, source, levels, time, table, work):
             block = levels.order[at]
             if at + 1 < levels.first[level + 1]:
                 coming = levels.order[at + 1]
-                fetch_block(coming, state, field, conduction, levels.moved[coming] == time)
+                told = level < FOLLOW or levels.moved[coming] == time
+                fetch_block(coming, state, field, conduction, told)
             fresh = levels.moved[block] == time
             if fresh or level < FOLLOW:
                 remember(block, state, field, fresh)

@@ -3,11 +3,12 @@
 Three things bound a level. Stability: a step of forward Euler on cells of edge h must stay below
 h^2 rho c / (2 k). The beam: blocks within REACH radii and a cell of it take the base step. And
 what the beam leaves behind: the heat of a beam that has passed tau ago changes in a time of about
-tau, so that a step may be SHARE of it.
+tau, so that a step may be SHARE of it. So does the cold of the powder, tau after it was laid.
 
 Phases have turns of their own, which only the beam and what it leaves behind bound: stability is
 none of their concern, and diffusion, with rates of about 1/s, changes little in a few base steps.
-What follows the temperature at once is told the highest one in between, see .multirate.
+What follows the temperature at once is told the highest one in between near a beam, where it may be
+one of some microseconds; a lowest one is reached again, and what is farther away peaks slowly.
 
 The beam's way is divided into intervals that stand on a grid of their own, so that levels are a
 function of the paths, of time and of the mesh alone: the same on all ranks and in a resumed run.
@@ -53,6 +54,12 @@ class Pace:
         self.done = 0
         end = max((path.times[-1] for path in paths), default=0.0)
         self.near = self.visited(0, int(np.ceil(end / step))).any(axis=0)
+
+    def lay(self, thickness: float) -> "Pace":
+        """As the stretch begins, powder is laid: in the blocks that this layer touches, thickness
+        in m, it counts like a beam that has passed."""
+        self.last[self.high[:, 2] > self.high[:, 2].max() - 1.5 * thickness] = 0
+        return self
 
     def advance(self, stop: int) -> None:
         """Follows the beams up to the base step `stop` of the stretch."""
@@ -101,11 +108,14 @@ def highest_levels(pace: Pace, length: int) -> tuple[np.ndarray, int]:
     return limit, 1 << lowest
 
 
-def rhythm(pace: Pace, limit: np.ndarray, start: int, interval: int) -> Rhythm:
-    """That of the `interval` base steps from `start` on, with levels of at most `limit` (n,)."""
-    pace.advance(start + interval)
-    free, longest = pace.levels(start), limit.max()
-    shortest = min(FOLLOW, interval.bit_length() - 1)
+def rhythm(pace: Pace, limit: np.ndarray, start: int, steps: tuple[int, int]) -> Rhythm:
+    """That of an interval from the base step `start` on, with levels of at most `limit` (n,).
+
+    steps  base steps of an interval and of a macro step
+    """
+    pace.advance(start + steps[0])
+    interval, longest = (count.bit_length() - 1 for count in steps)
+    free, shortest = pace.levels(start), min(FOLLOW, interval)
     level = np.where(pace.near, np.minimum(free, limit), limit)
     return Rhythm(level, np.where(pace.near, np.clip(free, shortest, longest), longest))
 

@@ -101,8 +101,7 @@ ALLOYS = pytest.mark.parametrize("alloy", [
 def test_one_rate_is_the_explicit_scheme(mesh, alloy):
     """Bit for bit, with hanging nodes, powder, a beam, losses and a fixed plate."""
     options = HOT | {"consolidated": 0.3, "alloy": alloy}
-    before, one, other = (hot_run(mesh, **options) for _ in range(3))
-    before.explicit(DT, 15, track(mesh))
+    one, other = (hot_run(mesh, **options) for _ in range(2))
     one.explicit(DT, 16, track(mesh))
     macro(other, 8, 2, FixedPace(mesh, 0), track(mesh))
     np.testing.assert_array_equal(one.temperature, other.temperature)
@@ -204,16 +203,18 @@ def phases_by_definition(phases, groups, level, told, turns):
 
 
 @pytest.mark.serial
-def test_phases_move_in_turn_with_the_highest_temperature_in_between():
+@pytest.mark.parametrize("tolerance", [0.0, 1e-5])
+def test_phases_move_in_turn_with_the_highest_temperature_in_between(tolerance):
     """Bit for bit as defined: near a beam every four base steps, behind it in longer steps, and at
-    once where a beam comes near; T_old is the highest one only where steps are the shortest."""
+    once where a beam comes near; T_old is the highest one only where steps are the shortest. Blocks
+    that rest miss a few tolerances."""
     mesh = varied_mesh(MPI.COMM_SELF)
     run, pace = hot_run(mesh, consolidated=0.3), Turns(mesh)
     random = np.random.default_rng(2)
     fields = PhaseFields(*random.uniform(0, 0.4, (2, mesh.nodes.n_total)),
                          np.zeros(mesh.nodes.n_total))
     expected = tuple(values.copy() for values in fields)
-    phases = BlockPhases(fields, Groups(*mesh.home), LAW, Options(1.0, 0.0))
+    phases = BlockPhases(fields, Groups(*mesh.home), LAW, Options(1.0, tolerance))
     multi = Multirate(run.heat, DT, run.ledger, 32, pace)
     stepper = MacroStep(multi, phases, "explicit", Timers())
     state = (run.temperature, np.zeros_like(run.temperature))
@@ -228,8 +229,9 @@ def test_phases_move_in_turn_with_the_highest_temperature_in_between():
             told.append(run.temperature.copy())
     assert len(behind) and len(np.unique(turns)) == 4 and (np.array(level) < FOLLOW).any()
     phases_by_definition(expected, phases.groups, np.array(level), np.array(told), np.array(turns))
+    phases.catch_up(run.temperature)
     for mine, theirs in zip(fields, expected):
-        np.testing.assert_array_equal(mine, theirs)
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2 * tolerance)
     mesh.close()
 
 
@@ -305,6 +307,19 @@ def test_what_the_scan_before_left_behind_is_followed_too(mesh, dwell, level):
     path, lattice = track(mesh), mesh.lattice
     optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
     assert (Pace(mesh, (path,), optics, DT, 1.8e-4, dwell).levels(0) == level).all()
+
+
+def test_powder_counts_like_a_beam_in_the_blocks_that_it_touches(mesh):
+    """Also below it where it begins a new row of blocks; a beam that has passed later counts."""
+    lattice, thickness = mesh.lattice, mesh.lattice.layer * mesh.lattice.cell
+    optics = Optics(RADIUS, lattice.cell, lattice.origin[:2], lattice.powder)
+    pace = Pace(mesh, (), optics, DT, 1.8e-4, 15_000).lay(thickness)
+    upper = mesh.leaves.corner[:, 2] + mesh.active * mesh.leaves.stride
+    touched = upper >= mesh.top - lattice.layer
+    assert touched.any() and not touched.all()
+    for start, level in (0, 0), (39, 0), (40, 1), (1280, 6):
+        assert (pace.levels(start)[touched] == level).all()
+        assert (pace.levels(start)[~touched] == 9).all()
 
 
 def test_levels_do_not_depend_on_where_a_run_was_resumed(mesh):

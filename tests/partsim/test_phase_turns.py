@@ -69,7 +69,7 @@ def test_a_block_that_has_rested_was_never_as_hot_as_what_it_wakes_to():
 
     def both(T_old, T, dt):
         state = (*rested, T_old, T)
-        kernels.sweep(state, groups, rest, kernels.Step(dt, 0, tolerance), LAW, seen)
+        kernels.sweep(state, groups, rest, kernels.Step(dt, 0, tolerance, True), LAW, seen)
         advance_explicit(*awake, T_old, T, dt, LAW)
 
     for _ in range(10):
@@ -77,3 +77,14 @@ def test_a_block_that_has_rested_was_never_as_hot_as_what_it_wakes_to():
     assert rest[0, kernels.WAITED] > 5e-3
     both(np.full(count, 930.0), np.full(count, 1000.0), DT)
     assert np.abs(rested - awake).max() < 2 * tolerance
+
+
+def test_a_resting_block_is_told_of_a_peak():
+    """It rests as X_max does below alpha_end: 1400 K in between leave none of it."""
+    fields = np.repeat(np.array([0.9, 0.0, 0.0])[:, None], 128, axis=1)
+    groups = kernels.Groups(np.zeros(2, np.int64), np.array([0, 128]))
+    rest, step = kernels.awake(1), kernels.Step(TURN * DT, 0, 1e-5, True)
+    for T_old, T in ((800.0, 810.0), (810.0, 820.0), (1400.0, 900.0)):
+        state = (*fields, np.full(128, T_old), np.full(128, T))
+        kernels.sweep(state, groups, rest, step, LAW, kernels.no_visits())
+    np.testing.assert_allclose(fields[0], 0.0, atol=1e-6)

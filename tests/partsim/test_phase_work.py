@@ -21,6 +21,7 @@ POINTS = {
     "starting to dissolve": (0.9, 0.0, 0.0, 1150.0, 1150.1),
     "starting to grow": (0.0, 0.3, 0.0, 800.0, 799.0),
     "crowded": (0.5, 0.45, 0.0, 600.0, 600.0),
+    "peaked": (0.3, 0.4, 0.0, 1200.0, 700.0),
     "melting": (0.3, 0.3, 0.0, 1700.0, 1900.0),
 }
 NO_CEILING = np.inf
@@ -74,7 +75,7 @@ def test_explicit_step_moves_16_bytes_per_degree_of_freedom():
                              for kind in ("forming", "decomposing")], axis=1)
     seen = kernels.no_visits()
     whole = kernels.Groups(np.zeros(2, np.int64), np.array([0, points.shape[1]]))
-    kernels.sweep(tuple(points.copy()), whole, kernels.awake(1), kernels.Step(1e-5, 0, 0.0), LAW,
-                  seen)
+    step = kernels.Step(1e-5, 0, 0.0, False)
+    kernels.sweep(tuple(points.copy()), whole, kernels.awake(1), step, LAW, seen)
     moved = work.work(seen).bytes / (work.DEGREES_OF_FREEDOM * points.shape[1])
     assert moved == 16

@@ -108,10 +108,10 @@ def test_cost_is_nodes_times_steps(comm, uncalibrated, ratio):
     told = plan(job_with({"mesh.levels": 1, "layers.dwell": "1 ms", "time.ratio": ratio}))
     laser, nodes = ceil(5 * 4e-4 / 0.96 / 1e-5), 33 * 33 * 17 + 25 * 25 * np.arange(1, 5)
     assert told["steps"] == {"laser": 4 * laser, "cooling": 400, "cooling_stages": 0}
-    taken = min(ratio, 16)
+    taken, turn, follow = min(ratio, 16), {1: 1, 8: 8, 100: 64}[ratio], min(ratio, 4)
     near = 4 * laser * (1 - 1 / taken) * planning.NEAR * 4**3
     thermal = nodes.sum() * (laser + 100) / taken * 1e-8 + near * 1e-8
-    phases = nodes.sum() * (laser * 2e-9 + 100 * 5e-9) / taken + near * 2e-9
+    phases = nodes.sum() * (laser * 2e-9 + 100 * 5e-9) / turn + near * 2e-9 / follow
     assert told["stage_seconds"]["thermal"] == pytest.approx(thermal / comm.size)
     assert told["stage_seconds"]["phase"] == pytest.approx(phases / comm.size)
     assert told["wall_seconds"] == pytest.approx((thermal + phases) / comm.size)
