@@ -21,6 +21,7 @@ PARTS = ("scan", "cooling")  # of a layer
 PHASES = ("alpha_stable", "martensite")
 QUANTILE = 0.999  # of the temperature difference in what has warmed
 WARMED = 5.0  # K above the median
+ALIKE = 1e-3  # difference of fractions that does not matter
 
 
 class Pool(NamedTuple):
@@ -148,8 +149,9 @@ def differences(one: Build, other: Build) -> dict[str, Any]:
     T, other_T = (np.concatenate(comm.allgather(build.site.state["temperature"][mesh.owned]))
                   for build in (one, other))
     gap, warm = np.abs(T - other_T), T > np.median(T) + WARMED
-    missed = max(float(np.abs(one.site.state[name] - other.site.state[name])[mesh.owned].max())
-                 for name in PHASES)
+    missed = np.max([np.concatenate(comm.allgather(
+        np.abs(one.site.state[name] - other.site.state[name])[mesh.owned]))
+        for name in PHASES], axis=0)
     pools = [pool(build) for build in (one, other)]
     return {
         "max_temperature_difference_kelvin": float(gap.max()),
@@ -158,7 +160,10 @@ def differences(one: Build, other: Build) -> dict[str, Any]:
         "mean_difference_of_warm_nodes_kelvin": float(gap[warm].mean()) if warm.any() else 0.0,
         "quantile_999_of_warm_nodes_kelvin":
             float(np.quantile(gap[warm], QUANTILE)) if warm.any() else 0.0,
-        "max_phase_difference": comm.allreduce(missed, op=MPI.MAX),
+        "max_phase_difference": float(missed.max()),
+        "mean_phase_difference": float(missed.mean()),
+        "quantile_999_of_phase_differences": float(np.quantile(missed, QUANTILE)),
+        "nodes_with_other_phases": int((missed > ALIKE).sum()),
         "pool_meters": [list(map(float, each)) for each in pools],
     }
 

@@ -37,6 +37,10 @@ def test_two_layers_of_both_schemes(comm):
         # with the pool that the beam leaves, not in a layer that cools
         pools, later = (np.array(row[part]["pool_meters"]) for part in ("scan", "cooling"))
         assert pools.shape == (2, 3) and pools.min() > 5e-5 and (later[:, 0] < pools[:, 0]).all()
+        for part in ("scan", "cooling"):
+            mean, most = (row[part][f"{name}_phase_difference"] for name in ("mean", "max"))
+            assert 0 < mean < most >= row[part]["quantile_999_of_phase_differences"] > 0
+            assert (row[part]["nodes_with_other_phases"] > 0) == (most > 1e-3)
         assert 0 < row["cooling"]["max_phase_difference"] <= told["max_phase_difference"] < 0.05
 
 
