@@ -17,7 +17,7 @@ from .content import content_at
 STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
 GAS_CONSTANT = 8.314462618  # J/(mol K)
 STICKING = 0.82
-FAINT = 1e-3  # W/m^2; where so much evaporates, 4e7 times as much is radiated
+FAINT = 1e-5  # W/m^2; where so much evaporates, 1e9 times as much is radiated
 ARRIVED = 1e-13  # relative change of the last step where the heat content has kinks
 # Relative change of the last step where it has none: what is left for another one is the square of
 # it times T q''/(2 q'), which is 1.5 for radiation and up to 30 for evaporation; `start` keeps all

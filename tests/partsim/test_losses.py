@@ -152,7 +152,7 @@ def test_energy_removed_is_the_flux_booked():
 
 
 def test_nothing_evaporates_where_it_is_faint():
-    """The limit is where 1 mW/m^2 would leave; both ways to the root give the same bits below."""
+    """The limit is where 10 uW/m^2 would leave; both ways to the root give the same bits below."""
     below, above = (plain_flux(T) - loss.py_func(T, RADIATION)[0]
                     for T in (LAW.faint, LAW.faint + 1))
     assert below < losses.FAINT < above
