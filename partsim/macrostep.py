@@ -77,9 +77,9 @@ def move_block(block, state, levels, time, phases):
         return 0
     fields, groups, rest, step, law, visits, work = phases
     whole = (fields[0], fields[1], fields[2], state[1], state[0])
-    waited = time - levels.moved[block]
+    count = time - levels.moved[block]
     levels.moved[block] = time
-    own = Step(step.dt * waited, step.substeps, step.tolerance, levels.block[block] < FOLLOW)
+    own = Step(step.dt * count, step.substeps, step.tolerance, levels.block[block] < FOLLOW)
     return step_block(block, whole, groups, rest, own, law, work, visits)
 
 
@@ -121,12 +121,12 @@ class MacroStep:
         for since in range(0, multirate.length, multirate.interval):
             with self.timers("thermal"):
                 behind = multirate.begin(start + since, since)
-            failed += self.catch_up(behind, state, since)
+            failed += self.move_now(behind, state, since)
             failed += self.take_interval(state, since)
         if failed:
             raise ArithmeticError(f"{failed} phase states did not converge")
 
-    def catch_up(self, blocks: np.ndarray, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
+    def move_now(self, blocks: np.ndarray, state: tuple[np.ndarray, np.ndarray], since: int) -> int:
         """The phases of some blocks up to the present; the fixed points not found."""
         with self.timers("phase"):
             return move_some(blocks, state, self.multirate.levels, since, self.phases)

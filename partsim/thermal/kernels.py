@@ -8,6 +8,7 @@ from numba import njit
 from ..compiled import kernel
 from ..mesh.local import Tables, gather, scatter
 from .conductivity import vary_kappa
+from .content import walk
 from .source import add_beam
 from .stencil import GAP, conduct, conduct_uniform, make_weights, slab
 
@@ -158,10 +159,11 @@ def renew_kappa(block, conduction, work):
 
 
 @kernel(forceinline=True)
-def sweep_block(block, arrays, conduction, beam, rate, work):
+def sweep_block(block, arrays, conduction, beam, rate, table, work):
     """One explicit step of a block; arguments and result as of `sweep`, whose `arrays` are
-    (temperature, new, contributions) and whose `rate` is that of the block. `work.values` is left
-    with its temperatures before the step.
+    (temperature, new, contributions) and whose `rate` is that of the block.
+
+    table  of the heat content, None where it is the temperature or is seen to afterwards
     """
     temperature, new, contributions = arrays
     size, tables = conduction.size, conduction.tables
@@ -177,7 +179,9 @@ def sweep_block(block, arrays, conduction, beam, rate, work):
         for j in range(1, n):
             row = (k * pitch + j) * pitch + 1
             for i in range(n - 1):
-                new[target + i] = work.values[row + i] - rate * work.flux[row + i]
+                old = work.values[row + i]
+                moved = old - rate * work.flux[row + i]
+                new[target + i] = moved if table is None else walk(old, moved - old, table)
             target += n - 1
     scatter(work.flux, tables, block, contributions)
     return peak
@@ -198,7 +202,7 @@ def sweep(temperature, new, contributions, conduction, beam, rates, work):
     """
     arrays, peak = (temperature, new, contributions), 0.0
     for block in range(len(conduction.tables.active)):
-        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], work))
+        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], None, work))
     return peak
 
 

@@ -87,7 +87,7 @@ class Pace:
 
 
 class Rhythm(NamedTuple):
-    """How often blocks step, (n,) int8 each.
+    """How often blocks step, (n,) whole numbers each.
 
     level  the temperature in steps of 2^level base steps
     turn   the phases in steps of 2^turn base steps, never shorter ones

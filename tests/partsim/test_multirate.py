@@ -221,7 +221,7 @@ def test_phases_move_in_turn_with_the_highest_temperature_in_between(tolerance):
     told, level, turns = [run.temperature.copy()], [], []
     for since in (0, 16):
         behind = multi.begin(since, since)
-        stepper.catch_up(behind, state, since)
+        stepper.move_now(behind, state, since)
         level.append(multi.levels.block.astype(int))
         turns.append(multi.levels.turn.copy())
         for number in range(INTERVAL):
