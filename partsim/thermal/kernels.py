@@ -8,7 +8,6 @@ from numba import njit
 from ..compiled import kernel
 from ..mesh.local import Tables, gather, scatter
 from .conductivity import vary_kappa
-from .content import walk
 from .source import add_beam
 from .stencil import GAP, conduct, conduct_uniform, make_weights, slab
 
@@ -159,11 +158,10 @@ def renew_kappa(block, conduction, work):
 
 
 @kernel(forceinline=True)
-def sweep_block(block, arrays, conduction, beam, rate, table, work):
+def sweep_block(block, arrays, conduction, beam, rate, work):
     """One explicit step of a block; arguments and result as of `sweep`, whose `arrays` are
-    (temperature, new, contributions) and whose `rate` is that of the block.
-
-    table  of the heat content, None where it is the temperature or is seen to afterwards
+    (temperature, new, contributions) and whose `rate` is that of the block. `work.values` is left
+    with its temperatures before the step.
     """
     temperature, new, contributions = arrays
     size, tables = conduction.size, conduction.tables
@@ -179,9 +177,7 @@ def sweep_block(block, arrays, conduction, beam, rate, table, work):
         for j in range(1, n):
             row = (k * pitch + j) * pitch + 1
             for i in range(n - 1):
-                old = work.values[row + i]
-                moved = old - rate * work.flux[row + i]
-                new[target + i] = moved if table is None else walk(old, moved - old, table)
+                new[target + i] = work.values[row + i] - rate * work.flux[row + i]
             target += n - 1
     scatter(work.flux, tables, block, contributions)
     return peak
@@ -202,7 +198,7 @@ def sweep(temperature, new, contributions, conduction, beam, rates, work):
     """
     arrays, peak = (temperature, new, contributions), 0.0
     for block in range(len(conduction.tables.active)):
-        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], None, work))
+        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], work))
     return peak
 
 

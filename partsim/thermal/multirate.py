@@ -230,6 +230,20 @@ def remember(block, state, field, fresh):
             former[n] = now if fresh | (now > old) else old
 
 
+@kernel(forceinline=True)
+def rewarm_block(block, temperature, conduction, table, work):
+    """Interior nodes of a block whose `temperature` is T + d theta, T in work.values, get the
+    temperature with the heat content theta(T) + d theta."""
+    n, pitch = len(conduction.size), len(conduction.size) + 1
+    at = conduction.tables.interior_first[block]
+    for k in range(1, conduction.tables.active[block]):
+        for j in range(1, n):
+            for place in range((k * pitch + j) * pitch + 1, (k * pitch + j) * pitch + n):
+                old = work.values[place]
+                temperature[at] = walk(old, temperature[at] - old, table)
+                at += 1
+
+
 @kernel()
 def fire(state, residual, field, conduction, source, levels, time, table, work):
     """Blocks whose step begins at `time` begin it; returns the peak as `sweep` does.
@@ -253,7 +267,9 @@ def fire(state, residual, field, conduction, source, levels, time, table, work):
             if fresh or level < FOLLOW:
                 remember(block, state, field, fresh)
             rate = field.block_rates[block] * (1 << level)
-            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, table, work))
+            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, work))
+            if table is not None:
+                rewarm_block(block, temperature, conduction, table, work)
     return peak
 
 
