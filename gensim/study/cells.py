@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gensim.study.plan import StudyPlan
+from partsim.errors import UserError
 
 ALL = 0  # cases of the experiment: every one that teaches
 AS_PLANNED = 0
@@ -40,11 +41,17 @@ def searched(plan: StudyPlan) -> list[Cell]:
             for method in plan.methods for rate in plan.learning_rates]
 
 
-def best_rates(losses: Mapping[Cell, float]) -> dict[str, float]:
-    """method -> the learning rate with the least validation loss, of the cells `searched`."""
+def best_rates(losses: Mapping[Cell, float | None]) -> dict[str, float]:
+    """method -> the learning rate with the least validation loss, of the cells `searched`; None is
+    the loss of what diverged, UserError where a method does so at every rate."""
     found: dict[str, float] = {}
-    for cell in sorted(losses, key=losses.__getitem__):
+    known = {cell: loss for cell, loss in losses.items() if loss is not None}
+    for cell in sorted(known, key=known.__getitem__):
         found.setdefault(cell.method, cell.rate)
+    for cell in losses:
+        if cell.method not in found:
+            raise UserError(f"learning_rates: {cell.method} diverges at each of them: smaller ones "
+                            "are wanted, as a new study")
     return found
 
 

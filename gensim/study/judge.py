@@ -1,24 +1,21 @@
-"""How near a domain is to the experiment, condition by condition.
-
-The *condition score*: the means of width, length and inclination of what was made for a condition
-must be nearer to the truth of that condition than to the truth of every condition that taught. It
-is the share of the held-out conditions for which this holds. With the conditions exchanged among
-the makers, the control, no model can score better than by chance. A maker whose grains are a few
-per cent too long everywhere misses although it follows the conditions: the *score less bias* takes
-the mean deviation at conditions that taught off first.
-"""
+"""How near what was made is to the experiment: condition by condition, and all images together."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gensim.data.conditions import distinct_conditions, named
+from gensim.data.sets import evenly
 from gensim.evaluate.compare import Choices, Part, pair
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import turned
 from gensim.evaluate.measure import MEASURES
+from gensim.evaluate.run import NO_FEATURES, apart, copied
+from gensim.study.plan import StudyPlan
+from gensim.study.score import Prints, deviation, less_bias, print_of, scores
 
-SCORED = ("width", "length", "inclination")
+JUDGEMENT = 2  # changes with what `judged` and `Judge` tell: older results are judged again
+PAIRS = 2000  # of crops whose histograms are compared
 
 
 class Truth(NamedTuple):
@@ -27,26 +24,76 @@ class Truth(NamedTuple):
     domain      all its crops
     conditions  (c, 3)  its different conditions
     number      (k,)    of the condition of each crop
-    held_out    (c,)    which of them neither teach nor validate
+    prints      of the score; those held out neither teach nor validate
     """
 
     domain: Domain
     conditions: np.ndarray
     number: np.ndarray
-    held_out: np.ndarray
+    prints: Prints
 
     @classmethod
     def of(cls, domain: Domain) -> "Truth":
         """From the splits of the crops."""
         conditions, number = distinct_conditions(domain.conditions)
         split = domain.crops.columns["split"][domain.which]
-        held = np.array([(split[number == each] == "held_out").all()
-                         for each in range(len(conditions))])
-        return cls(domain, conditions, number, held)
+        parts = [Part(domain, np.flatnonzero(number == each)) for each in range(len(conditions))]
+        held = np.array([(split[part.which] == "held_out").all() for part in parts])
+        known = [part for part, out in zip(parts, held) if not out]
+        prints = Prints(np.array(list(map(print_of, parts))), deviation(known or parts), held)
+        return cls(domain, conditions, number, prints)
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """(c,) which conditions neither teach nor validate."""
+        return self.prints.held_out
 
     def part(self, number: int) -> Part:
         """The crops of one condition."""
         return Part(self.domain, np.flatnonzero(self.number == number))
+
+
+class Judge(NamedTuple):
+    """What judges every maker of a study alike.
+
+    known  crops of the experiment that taught: of which copies are looked for, and whose
+           principal axes the features are projected on
+    """
+
+    plan: StudyPlan
+    known: Domain
+
+    def judgement(
+        self, truth: Truth, made: dict[int, Part], taught: np.ndarray
+    ) -> dict[str, Any]:
+        """What was made for conditions, by number, beside the truth; copies and features on
+        held-out ones alone.
+
+        taught  (c,) which conditions the maker knew
+        """
+        found = {"judgement": JUDGEMENT, **judged(truth, made, Choices(PAIRS), taught)}
+        held = [number for number in made if truth.held_out[number]]
+        if not held:
+            return found
+        ours = together([truth.part(number) for number in held])
+        theirs = together([made[number] for number in held])
+        found["copies"] = copied(ours, theirs, self.known)
+        if self.plan.features != NO_FEATURES:
+            # of as many images for all makers, as distances are the smaller the more there are
+            few = together([first(made[number], self.plan.samples) for number in held])
+            found["features"] = apart(ours, few, self.known, self.plan.features,
+                                      self.plan.dimensions)
+        return found
+
+
+def together(parts: list[Part]) -> Domain:
+    """The crops of parts of one domain."""
+    return parts[0].domain.some(np.concatenate([part.which for part in parts]))
+
+
+def first(part: Part, count: int) -> Part:
+    """At most so many crops, from all over the part."""
+    return Part(part.domain, part.which[evenly(len(part.which), count)])
 
 
 def judged(
@@ -61,14 +108,14 @@ def judged(
         rows.append({
             "condition": named(truth.conditions[number]),
             "held_out": bool(truth.held_out[number]), "taught": bool(taught[number]),
+            "unreadable": float(part.domain.unreadable[part.which].mean()),
+            "removed": float(part.domain.measured.removed[part.which].mean()),
             **summary(pair(truth.part(number), part, choices)),
         })
-    prints = {number: fingerprint(part) for number, part in made.items()}
-    true = known(truth)
-    return {"conditions": rows, "score": share_nearest(*true, prints, truth.held_out),
-            "score_less_bias": share_nearest(*true, less_bias(true[0], prints, taught),
-                                             truth.held_out),
-            "control": control(*true, prints, truth.held_out)}
+    prints = {number: print_of(part) for number, part in made.items()}
+    fair = less_bias(truth.prints, prints, taught)
+    return {"conditions": rows, "scores": {"as made": scores(truth.prints, prints),
+                                           "less bias": scores(truth.prints, fair)}}
 
 
 def summary(table: dict[str, Any]) -> dict[str, Any]:
@@ -86,64 +133,6 @@ def summary(table: dict[str, Any]) -> dict[str, Any]:
         }
     true, other = (table["inclination"][name]["mean"] for name in ("truth", "other"))
     found["inclination"] = {"truth": true, "other": other,
-                            "difference": float(turned(other - true))}
+                            "difference": float(turned(other - true)),
+                            "true_interval": table["inclination"]["truth"]["interval"]}
     return found
-
-
-def fingerprint(part: Part) -> np.ndarray:
-    """(3,) the means of SCORED over some crops."""
-    measured = part.domain.measured
-    means = [measured.mean(name, part.which) for name in SCORED[:2]]
-    return np.array([*means, measured.inclination(part.which)])
-
-
-def less_bias(
-    true: np.ndarray, prints: dict[int, np.ndarray], taught: np.ndarray
-) -> dict[int, np.ndarray]:
-    """Fingerprints less their mean deviation from the true ones (c, 3) at conditions that taught,
-    (c,)."""
-    gaps = [difference(prints[number], true[number]) for number in prints if taught[number]]
-    bias = np.mean(gaps, axis=0) if gaps else np.zeros(len(SCORED))
-    return {number: print_ - bias for number, print_ in prints.items()}
-
-
-def control(
-    true: np.ndarray, spread: np.ndarray, prints: dict[int, np.ndarray], held_out: np.ndarray
-) -> float | None:
-    """The mean score when each held-out condition is given what was made for another condition."""
-    found = [
-        share_nearest(true, spread, {number: prints[other]}, held_out)
-        for number in prints if held_out[number] for other in prints if other != number
-    ]
-    return float(np.mean(found)) if found else None
-
-
-def known(truth: Truth) -> tuple[np.ndarray, np.ndarray]:
-    """(c, 3) fingerprints of the truth, and their spread (3,) over conditions."""
-    prints = np.array([fingerprint(truth.part(number)) for number in range(len(truth.conditions))])
-    return prints, prints.std(axis=0)
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """one - other of fingerprints (..., 3), the angle between directions."""
-    gap = one - other
-    gap[..., 2] = turned(gap[..., 2])
-    return gap
-
-
-def share_nearest(
-    prints: np.ndarray, spread: np.ndarray, made: dict[int, np.ndarray], held_out: np.ndarray
-) -> float | None:
-    """The share of held-out conditions to whose truth what was made for them is nearest.
-
-    prints  (c, 3) of the truth      spread  (3,) in which differences are counted
-    """
-    hits = []
-    for number, print_ in made.items():
-        if not held_out[number]:
-            continue
-        gap = difference(print_, prints)
-        distance = np.linalg.norm(gap / np.where(spread > 0, spread, 1), axis=1)
-        rivals = distance[~held_out]
-        hits.append(bool(distance[number] < rivals.min(initial=np.inf)))
-    return float(np.mean(hits)) if hits else None

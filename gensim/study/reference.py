@@ -7,8 +7,8 @@ from gensim.evaluate.domain import Domain
 from gensim.study.judge import Truth
 
 SIMULATION = "simulation"
-NEAREST = "nearest condition"
-ANOTHER_RUN = "another run"  # what chance alone does: the floor of every error, the best of scores
+NEAREST = "nearest condition that taught, copied"
+ANOTHER_RUN = "another run"  # what chance alone does
 
 
 def simulated(truth: Truth, simulation: Domain) -> dict[int, Part]:
@@ -50,5 +50,6 @@ def another_run(truth: Truth) -> tuple[Truth, dict[int, Part]] | None:
             return None
         last |= mine & (run == run[mine].max())
     rest = Truth.of(truth.domain.some(np.flatnonzero(~last)))
+    rest = rest._replace(prints=rest.prints._replace(deviation=truth.prints.deviation))
     return rest, {number: Part(truth.domain, np.flatnonzero(last & (truth.number == number)))
                   for number in range(len(truth.conditions))}

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from gensim.data.conditions import condition_text
-from gensim.data.crops import files_in, sha256
-from gensim.data.sets import CropSet
-from gensim.evaluate.compare import Choices, Part
+from gensim.data.crops import sha256
+from gensim.evaluate.compare import Part
 from gensim.evaluate.domain import Domain
-from gensim.evaluate.run import NO_FEATURES, apart, copied
 from gensim.model.card import FORMAT, Card
 from gensim.model.folder import load as load_model
 from gensim.model.folder import load_card
@@ -22,9 +20,10 @@ from gensim.ranks import Ranks, joined
 from gensim.sample.draw import Order, drawn, write_samples
 from gensim.study import cells, figures, reference, tables
 from gensim.study.cells import ALL, Cell
-from gensim.study.judge import Truth, judged
+from gensim.study.domains import Domains
+from gensim.study.judge import JUDGEMENT, Judge
 from gensim.study.plan import StudyPlan, continues, load
-from gensim.train.loop import STATE
+from gensim.train.loop import STATE, Diverged
 from gensim.train.plan import Plan, Settings
 from gensim.train.run import trained
 from gensim.train.start import drawing
@@ -34,7 +33,6 @@ from partsim.wholefile import replace_json, replace_text
 
 PRETRAINED = "pretrained"
 NEVER = 1_000_000  # validations: early stopping would give the methods unequal steps
-PAIRS = 2000  # of crops whose histograms are compared
 
 
 def fulfil(path: Path, folder: Path) -> None:
@@ -55,68 +53,21 @@ class Study:
 
     def __init__(self, plan: StudyPlan, base: Path, folder: Path, ranks: Ranks) -> None:
         self.plan, self.folder, self.ranks = plan, folder, ranks
-        self.base = base
+        self.base, self.domains = base, Domains(plan, base)
 
     @cached_property
-    def files(self) -> dict[str, list[Path]]:
-        """The crops files of both domains; of the experiment those that teach come first."""
-        simulation, experiment = (files_in(self.base / getattr(self.plan, name))
-                                  for name in ("simulation", "experiment"))
-        return {"simulation": simulation, "experiment": experiment}
-
-    @cached_property
-    def truth(self) -> Truth:
-        """The experiment, all its crops."""
-        return Truth.of(Domain.of(self.files["experiment"]))
-
-    @cached_property
-    def simulation(self) -> Domain:
-        """The simulation, those of its crops that have a condition of the experiment."""
-        domain, wanted = Domain.of(self.files["simulation"]), self.truth.conditions
-        return domain.some(np.flatnonzero(
-            (domain.conditions[:, None] == wanted).all(axis=2).any(axis=1)))
-
-    @cached_property
-    def teaches(self) -> np.ndarray:
-        """(k,) which crops of the truth some training sees."""
-        return CropSet(self.files["experiment"], self.validating).columns["split"] == "train"
-
-    @cached_property
-    def validating(self) -> list[tuple[int, int | None]]:
-        """(case, run) of the experiment that validate by the study's word."""
-        return Settings(validation=self.plan.validation).validating
-
-    @cached_property
-    def teaching(self) -> list[Path]:
-        """The files of the experiment of which some crop teaches; first those that validate, too,
-        so that fewer cases are validated as all are."""
-        taught = [path for path in self.files["experiment"]
-                  if (CropSet([path]).columns["split"] == "train").any()]
-        return sorted(taught, key=lambda path: (not self.named(path), not validates(path)))
-
-    def named(self, path: Path) -> bool:
-        """Whether a file of the experiment has a case that the study makes validate."""
-        cases = {case for case, _ in self.validating}
-        return bool(cases & set(CropSet([path]).columns["case"].tolist()))
+    def judge(self) -> Judge:
+        """Of all makers."""
+        domains = self.domains
+        return Judge(self.plan, domains.truth.domain.some(np.flatnonzero(domains.teaches)))
 
     def check(self) -> None:
         """UserError where the crops cannot answer what the study asks, or the folder has the
         results of another one."""
         self.check_folder()
-        for name, validating in (("simulation", []), ("experiment", self.validating)):
-            crops = CropSet(self.files[name], validating)
-            if not (crops.columns["split"] == "validation").any():
-                raise UserError(f"{self.files[name][0].parent} has no crop that validates: "
-                                f"{name} = {getattr(self.plan, name)}")
+        self.domains.check()
         if self.plan.pretrained:
             self.check_drawn(load_card(self.taught))
-        if not self.truth.held_out.any():
-            raise UserError(f"{self.files['experiment'][0].parent} has no held-out condition")
-        least = max(1, sum(map(self.named, self.teaching)))
-        for count in self.plan.cases:
-            require(least <= count < len(self.teaching), "cases", f"{count}",
-                    f"from {least}, those of validation = {self.plan.validation}, to fewer than "
-                    f"the {len(self.teaching)} that teach")
 
     def check_drawn(self, card: Card) -> None:
         """UserError where the baseline would see other images than the model that is refined."""
@@ -147,7 +98,7 @@ class Study:
     @cached_property
     def asked(self) -> dict[str, Any]:
         """The plan as JSON has it, and SHA-256 of the crops and of the weights that it names."""
-        files = [*self.files["simulation"], *self.files["experiment"]]
+        files = [path for domain in self.domains.files.values() for path in domain]
         if self.plan.pretrained:
             files += sorted(self.taught.glob("unet/*.safetensors"))
         return {"plan": json.loads(self.plan.model_dump_json()), "models": FORMAT,
@@ -163,60 +114,62 @@ class Study:
         results = {cell: self.done(cell) for cell in chosen}
         self.ranks.on_first(lambda: self.report(losses, results))
 
-    def report(self, losses: dict[Cell, float], results: dict[Cell, dict[str, Any]]) -> None:
+    def report(
+        self, losses: dict[Cell, float | None], results: dict[Cell, dict[str, Any]]
+    ) -> None:
         """study.json, report.md and the pictures."""
         tree = tables.write(self.folder, self.plan, losses, results,
-                            self.stored("without_training"))
+                            self.stored("without_training")["rows"])
         main = [cell for cell in results if cell.seed == self.plan.seeds[0] and cell.cases == ALL]
         figures.draw_errors(tree["held_out"], self.folder / "errors.png")
         figures.draw_crops(self.shown(main), self.folder / "held_out.png")
 
     def shown(self, main: list[Cell]) -> dict[str, dict[str, np.ndarray]]:
         """Held-out condition -> the truth and each maker -> images, as they are read."""
-        truth = self.truth
+        truth, simulation = self.domains.truth, self.domains.simulation
         makers = {
-            reference.SIMULATION: (self.simulation, reference.simulated(truth, self.simulation)),
-            reference.NEAREST: (truth.domain, reference.nearest(truth, self.teaches)),
+            reference.SIMULATION: reference.simulated(truth, simulation),
+            reference.NEAREST: reference.nearest(truth, self.domains.teaches),
         }
         makers |= {cells.label(cell): self.sampled(cell) for cell in main
                    if self.samples_of(cell).exists()}
         found = {}
         for number in np.flatnonzero(truth.held_out):
-            rows = {"truth": truth.domain.some(truth.part(number).which).images}
-            rows |= {name: domain.some(made[number].which).images
-                     for name, (domain, made) in makers.items() if number in made}
-            found[condition_text(truth.conditions[number])] = rows
+            parts = {"truth": truth.part(number)}
+            parts |= {name: made[number] for name, made in makers.items() if number in made}
+            found[condition_text(truth.conditions[number])] = {
+                name: part.domain.some(part.which).images for name, part in parts.items()}
         return found
 
     def stored(self, name: str) -> dict[str, Any]:
         """The JSON of this name in the folder."""
         return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
 
-    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The JSON of this name; made on rank 0 if it is not there."""
+    def kept(self, name: str) -> bool:
+        """Whether the folder has the JSON of this name, judged as it is today; collective."""
         path = self.folder / f"{name}.json"
+        found = path.exists() and self.stored(name).get("judgement", JUDGEMENT) == JUDGEMENT
+        return self.ranks.gathered(found)[0]
 
-        def write() -> None:
-            if not path.exists():
-                replace_json(path, make())
-
-        self.ranks.on_first(write)
+    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The JSON of this name; made on rank 0 unless it is kept."""
+        if not self.kept(name):
+            self.ranks.on_first(lambda: replace_json(self.folder / f"{name}.json", make()))
         return self.stored(name)
 
     def untrained(self) -> dict[str, Any]:
         """The rows that need no training, see `reference`."""
-        truth, found = self.truth, {}
-        made = reference.simulated(truth, self.simulation)
-        found[reference.SIMULATION] = self.judgement(self.simulation, made)
-        # the nearest condition is one that taught, and so never nearer to another: no score
-        none = dict.fromkeys(("score", "score_less_bias", "control"))
-        made = reference.nearest(truth, self.teaches)
-        found[reference.NEAREST] = self.judgement(truth.domain, made) | none
+        truth, judgement = self.domains.truth, self.judge.judgement
+        taught = ~truth.held_out
+        found = {reference.SIMULATION: judgement(
+            truth, reference.simulated(truth, self.domains.simulation), taught)}
+        made = reference.nearest(truth, self.domains.teaches)
+        # the nearest condition is one that taught, and so never nearer to another: no scores
+        found[reference.NEAREST] = judgement(truth, made, taught) | {"scores": {}}
         runs = reference.another_run(truth)
         if runs is not None:
-            rest, made = runs
-            found[reference.ANOTHER_RUN] = self.judgement(truth.domain, made, truth=rest)
-        return found
+            found[reference.ANOTHER_RUN] = judgement(*runs, taught)
+        return {"judgement": JUDGEMENT, "rows": found}
 
     @property
     def taught(self) -> Path:
@@ -229,7 +182,7 @@ class Study:
         if self.plan.pretrained:
             return
         settings = self.settings(self.plan.pretrain_images, {})
-        plan = Plan(verb="pretrain", files=tuple(self.files["simulation"]),
+        plan = Plan(verb="pretrain", files=tuple(self.domains.files["simulation"]),
                     network=self.plan.network, settings=settings)
         self.train(plan, self.taught)
 
@@ -253,18 +206,21 @@ class Study:
         found = json.loads(path.read_text())["validation_loss"] if path.exists() else None
         return self.ranks.gathered(found)[0]
 
-    def loss(self, cell: Cell) -> float:
-        """The least validation loss of a cell, trained if it is not yet; collective."""
+    def loss(self, cell: Cell) -> float | None:
+        """The least validation loss of a cell, trained if it is not yet, None where it diverges;
+        collective."""
         name = f"{cell.name}_loss"
-        if self.ranks.gathered((self.folder / f"{name}.json").exists())[0]:
-            return self.stored(name)["validation_loss"]
-        found = self.train(self.plan_of(cell), self.folder / cell.name)
-        return self.once(name, lambda: {**cell._asdict(), "validation_loss": found})[
-            "validation_loss"]
+        if not self.kept(name):
+            try:
+                found = self.train(self.plan_of(cell), self.folder / cell.name)
+            except Diverged:
+                found = None
+            self.once(name, lambda: {**cell._asdict(), "validation_loss": found})
+        return self.stored(name)["validation_loss"]
 
     def done(self, cell: Cell) -> dict[str, Any]:
         """The result of a cell, trained and sampled if it is not there yet; collective."""
-        if not self.ranks.gathered((self.folder / f"{cell.name}.json").exists())[0]:
+        if not self.kept(cell.name):
             loss = self.train(self.plan_of(cell), self.folder / cell.name)
             self.sample(cell)
             return self.once(cell.name, lambda: self.result(cell, loss))
@@ -275,9 +231,9 @@ class Study:
         own = {"learning_rate": cell.rate, "seed": cell.seed, "truth": cell.truth,
                "validation": self.plan.validation}
         settings = self.settings(cell.images or self.plan.images, own)
-        rest = [path for path in self.files["experiment"] if path not in self.teaching]
-        teaching = self.teaching if cell.cases == ALL else self.teaching[: cell.cases]
-        files = tuple([*teaching, *rest])
+        teaching = self.domains.teaching
+        rest = [path for path in self.domains.files["experiment"] if path not in teaching]
+        files = tuple([*(teaching if cell.cases == ALL else teaching[: cell.cases]), *rest])
         if cell.method == "baseline":
             return Plan(verb="pretrain", files=files, network=self.plan.network, settings=settings)
         return Plan(verb=cell.method, files=files, base=self.taught, settings=settings)
@@ -288,63 +244,25 @@ class Study:
         path = self.samples_of(cell)
         if self.ranks.gathered(path.exists())[0]:
             return
-        order = Order(self.truth.conditions, self.plan.samples, cell.seed, self.plan.sampler)
+        conditions = self.domains.truth.conditions
+        order = Order(conditions, self.plan.samples, cell.seed, self.plan.sampler)
         model = load_model(self.folder / cell.name)
         images = drawn(model, order, self.ranks)
         self.ranks.on_first(lambda: write_samples(path, model, order, images))
 
     def result(self, cell: Cell, loss: float) -> dict[str, Any]:
         """What a cell's JSON holds."""
-        domain, made = self.sampled(cell)
-        found = self.judgement(domain, made, self.taught_by(self.plan_of(cell).files))
+        taught = self.domains.taught_by(self.plan_of(cell).files)
+        found = self.judge.judgement(self.domains.truth, self.sampled(cell), taught)
         return {**cell._asdict(), "validation_loss": loss, **found}
 
     def samples_of(self, cell: Cell) -> Path:
         """The crops file with a cell's samples; without it only the pictures are poorer."""
         return self.folder / cell.name / "samples.h5"
 
-    def taught_by(self, files: Sequence[Path]) -> np.ndarray:
-        """(c,) which conditions of the experiment some crop of the files teaches."""
-        crops = CropSet(files, self.validating)
-        train = crops.conditions[crops.columns["split"] == "train"]
-        ours, theirs = (np.nan_to_num(rows) for rows in (self.truth.conditions, train))
-        return (ours[:, None] == theirs).all(axis=2).any(axis=1)  # known conditions are not zero
-
-    def sampled(self, cell: Cell) -> tuple[Domain, dict[int, Part]]:
+    def sampled(self, cell: Cell) -> dict[int, Part]:
         """A cell's samples, by condition of the experiment."""
         domain = Domain.of([self.samples_of(cell)])
         number = domain.crops.columns["case"]
-        return domain, {each: Part(domain, np.flatnonzero(number == each))
-                        for each in range(len(self.truth.conditions))}
-
-    def judgement(
-        self, domain: Domain, made: dict[int, Part], taught: np.ndarray | None = None,
-        truth: Truth | None = None,
-    ) -> dict[str, Any]:
-        """What was made for conditions beside the truth; the features on held-out ones alone.
-
-        taught  (c,) which conditions the maker knew, None: all that are not held out
-        truth   if it is not all of the study's
-        """
-        truth = truth or self.truth
-        taught = ~truth.held_out if taught is None else taught
-        found = judged(truth, made, Choices(PAIRS), taught)
-        every = np.concatenate([part.which for part in made.values()])
-        found["unreadable"] = float(domain.unreadable[every].mean())
-        found["removed"] = float(domain.measured.removed[every].mean())
-        held = [number for number in made if truth.held_out[number]]
-        if not held:
-            return found
-        ours = truth.domain.some(np.concatenate([truth.part(number).which for number in held]))
-        theirs = domain.some(np.concatenate([made[number].which for number in held]))
-        known = self.truth.domain.some(np.flatnonzero(self.teaches))
-        found["copies"] = copied(ours, theirs, known)
-        if self.plan.features != NO_FEATURES:
-            found["features"] = apart(ours, theirs, known, self.plan.features,
-                                      self.plan.dimensions)
-        return found
-
-
-def validates(path: Path) -> bool:
-    """Whether some crop of a file validates."""
-    return bool((CropSet([path]).columns["split"] == "validation").any())
+        return {each: Part(domain, np.flatnonzero(number == each))
+                for each in range(len(self.domains.truth.conditions))}

@@ -34,6 +34,10 @@ VALIDATION_SEED = 0  # one for all runs, so that their losses can be compared
 DTYPES = {"float32": torch.float32, "bf16": torch.float32, "float64": torch.float64}
 
 
+class Diverged(UserError):
+    """The loss of a training is not finite."""
+
+
 class Training:
     """A run of training on all ranks.
 
@@ -159,8 +163,8 @@ class Training:
             row[name] = self.fixed_loss(name)
         known = [row[name] for name in ("train", "validation") if row[name] is not None]
         if not all(map(math.isfinite, known)):
-            raise UserError(f"the loss is not finite after {self.counter} images; with a smaller "
-                            f"learning_rate than {self.settings.learning_rate:g} it may be")
+            raise Diverged(f"the loss is not finite after {self.counter} images; with a smaller "
+                           f"learning_rate than {self.settings.learning_rate:g} it may be")
         row["images_per_second"] = self.progress.rate(self.counter)
         self.rows.append(row)
         self.losses.clear()

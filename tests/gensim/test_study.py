@@ -9,11 +9,12 @@ from gensim.evaluate.compare import Choices
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import turned
 from gensim.study.cells import Cell, best_rates, compared, grouped, searched
-from gensim.study.judge import Truth, judged, known, less_bias, share_nearest
+from gensim.study.judge import Judge, Truth, judged
 from gensim.study.plan import StudyPlan, continues, load
-from gensim.study.reference import another_run, nearest
+from gensim.study.reference import NEAREST, another_run, nearest
+from gensim.study.score import Prints, deviation, less_bias, print_of, scores
 from gensim.study.tables import (
-    FRECHET, RATIOS, baselines, beside_baseline, quantities, tabulated,
+    FRECHET, RATIOS, baselines, beside_baseline, quantities, searched as search_table, tabulated,
 )
 from partsim.errors import Interrupted, UserError
 from tests.crops_files import crops_data, voronoi, write_small
@@ -67,13 +68,36 @@ def test_a_study_may_grow(change, same):
 
 def test_score_counts_conditions_nearest_to_their_own_truth():
     prints = np.array([[1.0, 1, 10], [2, 1, 10], [1, 2, 10], [2, 2, 10]])
-    held, spread = np.array([False, False, False, True]), np.array([0.5, 0.5, 1])
-    assert share_nearest(prints, spread, {3: np.array([1.9, 1.8, 10])}, held) == 1
-    assert share_nearest(prints, spread, {3: np.array([1.9, 1.2, 10])}, held) == 0
-    assert share_nearest(prints, spread, {0: np.array([1.0, 1, 10])}, held) is None
-    both = np.array([False, False, True, True])
+    deviations = np.array([0.5, 0.25, 1])
+    true = Prints(prints, deviations, np.array([False, False, False, True]))
+    found = scores(true, {3: np.array([1.9, 1.8, 10])})
+    assert found["score"] == 1 and found["control"] is None
+    assert found["distance_ratio"] == pytest.approx(
+        np.hypot(0.1 / 0.5, 0.2 / 0.25) / np.hypot(0.9 / 0.5, 0.2 / 0.25))
+    assert scores(true, {3: np.array([1.9, 1.2, 10])})["score"] == 0
+    assert scores(true, {3: np.full(3, np.nan)})["score"] == 0
+    assert scores(true, {0: np.array([1.0, 1, 10])})["score"] is None
+    both = true._replace(held_out=np.array([False, False, True, True]))
     made = {2: np.array([1.0, 1.9, 10]), 3: np.array([1.0, 1.1, 10])}
-    assert share_nearest(prints, spread, made, both) == 0.5
+    found = scores(both, made)
+    assert found["score"] == 0.5 and found["control"] == 0.5  # what was made for 2 is near 3
+
+
+def test_deviation_of_runs_is_pooled_over_conditions(tmp_path):
+    """Against numpy's of prints taken apart by hand."""
+    truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
+    run, parts = truth.domain.crops.columns["run"], [truth.part(number) for number in range(2)]
+    squares = np.zeros(3)
+    for part in parts:
+        both = [print_of(part._replace(which=part.which[run[part.which] == each]))
+                for each in (0, 1)]
+        gaps = np.array(both) - print_of(part)
+        gaps[:, 2] = (gaps[:, 2] + 90) % 180 - 90
+        squares += (gaps ** 2).sum(axis=0)
+    np.testing.assert_allclose(truth.prints.deviation, np.sqrt(squares / 2), rtol=1e-12)
+    single = [part._replace(which=part.which[run[part.which] == 0]) for part in parts]
+    np.testing.assert_allclose(deviation(single),
+                               np.std([print_of(part) for part in single], axis=0), rtol=1e-9)
 
 
 def test_directions_differ_by_less_than_a_quarter_turn():
@@ -96,13 +120,14 @@ def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
     assert truth.held_out.tolist() == [False, False, True]
     taught = ~truth.held_out
     found = judged(truth, {number: truth.part(number) for number in range(3)}, Choices(), taught)
-    assert found["score"] == found["score_less_bias"] == 1 and found["control"] == 0
+    for each in found["scores"].values():
+        assert each == {"score": 1, "distance_ratio": 0, "control": 0}
     for row in found["conditions"]:
         assert row["inclination"]["difference"] == 0
         assert all(entry["relative"] == 0 and entry["wasserstein"] == 0
                    for entry in row["measures"].values())
     swapped = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out)
-    assert swapped["score"] == 0
+    assert swapped["scores"]["as made"]["score"] == 0
     width = swapped["conditions"][0]["measures"]["width"]
     assert width["relative"] == pytest.approx(width["other"] / width["truth"] - 1)
     assert width["relative"] > 0.5
@@ -111,13 +136,13 @@ def test_truth_itself_scores_and_exchanged_conditions_do_not(tmp_path):
 def test_a_maker_with_a_bias_follows_conditions_all_the_same(tmp_path):
     """Grains too wide by more than conditions differ, everywhere, and turned by 10 degrees."""
     truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
-    true, spread = known(truth)
-    prints = dict(enumerate(true + [2 * spread[0], 0, 10]))
-    assert share_nearest(true, spread, prints, truth.held_out) == 0
+    true, mean = truth.prints, truth.prints.mean
+    prints = dict(enumerate(mean + [2 * mean[:, 0].std(), 0, 10]))
+    assert scores(true, prints)["score"] == 0
     fair = less_bias(true, prints, ~truth.held_out)
-    np.testing.assert_allclose([*fair.values()], true, rtol=1e-12)
+    np.testing.assert_allclose([*fair.values()], mean, rtol=1e-12)
     only = less_bias(true, prints, np.array([True, False, False]))
-    np.testing.assert_allclose(only[2], true[2], rtol=1e-12)
+    np.testing.assert_allclose(only[2], mean[2], rtol=1e-12)
 
 
 def test_rows_that_need_no_training(tmp_path):
@@ -133,6 +158,7 @@ def test_rows_that_need_no_training(tmp_path):
         assert set(run[mine]) == {1} and set(run[other]) == {0}
         assert len(mine) + len(other) == (truth.number == number).sum()
     assert another_run(rest) is None
+    np.testing.assert_array_equal(rest.prints.deviation, truth.prints.deviation)
     teaches = (truth.number == 1) & (run == 0)
     found = nearest(truth, teaches)
     assert set(found) == {0, 2}
@@ -146,16 +172,18 @@ def test_methods_are_set_beside_the_baseline_seed_by_seed(tmp_path):
 
     def cell(number, distance):
         found = judged(truth, {2: truth.part(number)}, Choices(), ~truth.held_out)
-        return found | {"unreadable": 0.0, "removed": 0.0, "features": {"frechet": distance}}
+        return found | {"features": {"frechet": distance, "images": [6, 6]}}
 
     base, mine = [cell(0, 2.0), cell(1, 4.0)], [cell(1, 1.0), cell(1, 1.0)]
     cells = [Cell(method, 1e-3, 0, 0.8, cases) for method, cases in (
         ("baseline", 0), ("finetune", 0), ("finetune", 1))]
-    base_of = baselines(cells)
-    assert base_of == {"finetune": "baseline", "finetune, 1 cases": "baseline, 1 cases"}
-    table = beside_baseline({"baseline": base, "finetune": mine, "finetune, 1 cases": mine},
-                            base_of)
-    assert list(table) == ["finetune"] and set(table["finetune"]) == set(RATIOS)
+    assert baselines(cells, ["simulation"]) == {"simulation": "baseline", "finetune": "baseline"}
+    fewer = cells + [cells[0]._replace(cases=1), cells[0]._replace(images=9)]
+    assert baselines(fewer, [])["finetune, 1 cases"] == "baseline, 1 cases"
+    table = beside_baseline({"baseline": base, "finetune": mine, "simulation": mine[:1]},
+                            baselines(cells, ["simulation"]))
+    assert list(table) == ["simulation", "finetune"] and set(table["finetune"]) == set(RATIOS)
+    np.testing.assert_allclose(table["simulation"][FRECHET], table["finetune"][FRECHET])
     np.testing.assert_allclose(table["finetune"][FRECHET], [0.375, np.std([0.5, 0.25], ddof=1)])
     width = [quantities(each, True)["width distance"] for each in (base[0], mine[0])]
     np.testing.assert_allclose(table["finetune"]["width distance"][0],
@@ -164,14 +192,16 @@ def test_methods_are_set_beside_the_baseline_seed_by_seed(tmp_path):
 
 def test_tables_are_means_over_conditions_and_seeds(tmp_path):
     truth = Truth.of(Domain.of([experiment_of(tmp_path)]))
-    pixels = {"unreadable": 0.0, "removed": 0.5}
-    one = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out) | pixels
-    two = judged(truth, {2: truth.part(1)}, Choices(), ~truth.held_out) | pixels
+    one = judged(truth, {2: truth.part(0)}, Choices(), ~truth.held_out)
+    two = judged(truth, {2: truth.part(1)}, Choices(), ~truth.held_out)
     table = tabulated({"row": [one, two]}, True)["row"]
     errors = [100 * abs(each["conditions"][0]["measures"]["width"]["relative"])
               for each in (one, two)]
     np.testing.assert_allclose(table["width error"], [np.mean(errors), np.std(errors, ddof=1)])
     assert table["score"] == [0, 0] and tabulated({"row": [one]}, False) == {}
+    removed = [100 * truth.domain.measured.removed[truth.part(number).which].mean()
+               for number in (0, 1)]
+    np.testing.assert_allclose(table["removed"], [np.mean(removed), np.std(removed, ddof=1)])
     known = judged(truth, {0: truth.part(0), 1: truth.part(0)}, Choices(), np.array([True, False]))
     taught = tabulated({"row": [known]}, False)["row"]
     assert taught["width error"] == [0, 0]  # the condition that it did not know is left out
@@ -234,9 +264,10 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     whole, halted = small.parent / "whole", small.parent / "halted"
     run.fulfil(small, whole)
     tree = json.loads((whole / "study.json").read_text())
-    assert list(tree["held_out"])[:2] == ["simulation", "nearest condition"]
-    assert tree["held_out"]["nearest condition"]["score"] == [None, None]
-    assert set(tree["beside_baseline"]) == {"finetune", "distill 0.8", "finetune, 1 cases",
+    assert list(tree["held_out"])[:2] == ["simulation", NEAREST]
+    assert tree["held_out"][NEAREST]["score"] == [None, None]
+    assert set(tree["beside_baseline"]) == {"simulation", NEAREST, "another run", "finetune",
+                                            "distill 0.8", "finetune, 1 cases",
                                             "distill 0.8, 1 cases"}
     assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
     report = (whole / "report.md").read_text()
@@ -267,6 +298,44 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
         assert (halted / name).read_text() == (whole / name).read_text(), name
     run.fulfil(small, halted)
     assert len(calls) == len(set(calls)) + 1
+    text = (halted / "without_training.json").read_text()
+    (halted / "without_training.json").write_text(text.replace('"judgement": 2', '"judgement": 1'))
+    run.fulfil(small, halted)
+    assert (halted / "without_training.json").read_text() == text
+    assert len(calls) == len(set(calls)) + 1
+
+
+def test_a_rate_that_diverges_is_not_chosen(small, monkeypatch):
+    from gensim.ranks import Ranks
+    from gensim.study import run
+    from gensim.train.loop import Diverged
+
+    def diverges(plan, folder, ranks):
+        raise Diverged("the loss is not finite after 32 images")
+
+    monkeypatch.setattr(run, "trained", diverges)
+    study = run.Study(load(small), small.parent, small.parent / "diverged", Ranks())
+    study.folder.mkdir()
+    slow, fast = (Cell("finetune", rate, 0, 0.8) for rate in (1e-3, 1.0))
+    assert study.loss(fast) is None and study.stored(f"{fast.name}_loss")["validation_loss"] is None
+    assert best_rates({slow: 0.5, fast: None}) == {"finetune": 1e-3}
+    tree = {"search": [{"method": "finetune", "rate": cell.rate, "validation_loss": loss}
+                       for cell, loss in ((slow, 0.5), (fast, None))],
+            "learning_rates": {"finetune": 1e-3}}
+    assert "0.001 *" in search_table(tree) and "diverged" in search_table(tree)
+    with pytest.raises(UserError, match="learning_rates: finetune diverges at each of them"):
+        best_rates({fast: None})
+
+
+def test_all_makers_are_judged_by_as_many_images(tmp_path, monkeypatch):
+    """`samples` of each held-out condition, be there more crops or not."""
+    from gensim.study import judge
+
+    truth, seen = Truth.of(Domain.of([experiment_of(tmp_path)])), []
+    monkeypatch.setattr(judge, "apart", lambda a, b, *rest: seen.append((len(a), len(b))) or {})
+    plan = StudyPlan(**PLAN | {"features": "efficientnet-lite0"})
+    Judge(plan, truth.domain).judgement(truth, {2: truth.part(2)}, ~truth.held_out)
+    assert seen == [(12, 4)]
 
 
 def test_equal_methods_make_equal_steps(small):
