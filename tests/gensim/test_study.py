@@ -266,9 +266,8 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     tree = json.loads((whole / "study.json").read_text())
     assert list(tree["held_out"])[:2] == ["simulation", NEAREST]
     assert tree["held_out"][NEAREST]["score"] == [None, None]
-    assert set(tree["beside_baseline"]) == {"simulation", NEAREST, "another run", "finetune",
-                                            "distill 0.8", "finetune, 1 cases",
-                                            "distill 0.8, 1 cases"}
+    assert set(tree["beside_baseline"]) == {"simulation", NEAREST, "finetune", "distill 0.8",
+                                            "finetune, 1 cases", "distill 0.8, 1 cases"}
     assert {"baseline", "finetune", "distill 0.8", "baseline, 1 cases"} < set(tree["held_out"])
     report = (whole / "report.md").read_text()
     assert "| finetune | " in report
