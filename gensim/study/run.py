@@ -107,7 +107,7 @@ class Study:
     def conduct(self) -> None:
         """All cells, then the report."""
         self.ranks.on_first(lambda: replace_json(self.folder / "plan.json", self.asked))
-        self.once("without_training", self.untrained)
+        self.once("without_training", self.untrained, JUDGEMENT)
         self.pretrain()
         losses = {cell: self.loss(cell) for cell in cells.searched(self.plan)}
         chosen = cells.compared(self.plan, cells.best_rates(losses))
@@ -145,15 +145,17 @@ class Study:
         """The JSON of this name in the folder."""
         return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
 
-    def kept(self, name: str) -> bool:
-        """Whether the folder has the JSON of this name, judged as it is today; collective."""
+    def kept(self, name: str, judgement: int | None = None) -> bool:
+        """Whether the folder has the JSON of this name, of this judgement; collective."""
         path = self.folder / f"{name}.json"
-        found = path.exists() and self.stored(name).get("judgement", JUDGEMENT) == JUDGEMENT
+        found = path.exists() and self.stored(name).get("judgement") == judgement
         return self.ranks.gathered(found)[0]
 
-    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def once(
+        self, name: str, make: Callable[[], dict[str, Any]], judgement: int | None = None
+    ) -> dict[str, Any]:
         """The JSON of this name; made on rank 0 unless it is kept."""
-        if not self.kept(name):
+        if not self.kept(name, judgement):
             self.ranks.on_first(lambda: replace_json(self.folder / f"{name}.json", make()))
         return self.stored(name)
 
@@ -220,10 +222,10 @@ class Study:
 
     def done(self, cell: Cell) -> dict[str, Any]:
         """The result of a cell, trained and sampled if it is not there yet; collective."""
-        if not self.kept(cell.name):
+        if not self.kept(cell.name, JUDGEMENT):
             loss = self.train(self.plan_of(cell), self.folder / cell.name)
             self.sample(cell)
-            return self.once(cell.name, lambda: self.result(cell, loss))
+            return self.once(cell.name, lambda: self.result(cell, loss), JUDGEMENT)
         return self.stored(cell.name)
 
     def plan_of(self, cell: Cell) -> Plan:
