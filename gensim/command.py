@@ -321,12 +321,14 @@ def predict(
     section: Annotated[
         str | None, typer.Option(metavar="X", help="x of a cross section to fill; lines along x.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Images of each place.")] = 3,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Images of each place: 3. Of a section there is one.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     sampler: Annotated[str, typer.Option(help="ddpm, ddim, dpm or paper.")] = "ddpm",
 ) -> None:
     """Draw the grains at places of a part that was simulated, or in a plane across the scan's
-    lines: samples.h5, part.png and, for ParaView, place_N.vtkhdf."""
+    lines: samples.h5, part.png and, for ParaView, place_N.vtkhdf or section.vtkhdf."""
     predicting = learning("predict.run")
     from gensim.sample.ask import point, read
     from gensim.sample.draw import Order
@@ -334,11 +336,13 @@ def predict(
 
     if (section is None) == (not at):
         raise UserError('one of --at "1 mm,1 mm,0.5 mm" and --section "1 mm" is needed')
+    if section and count is not None:
+        raise UserError(f"--count {count} is for --at: a section has one image of each place")
     plane = read("--section", section, Length) if section else None
     asked = predicting.Asked([point(text) for text in at or []], plane,
                              read("--power", power, Power))
     # places have the same noise, so that they differ by their conditions; tiles must not look alike
-    order = Order(np.empty((0, 3)), count if at else 1, seed, sampler, alike=bool(at))
+    order = Order(np.empty((0, 3)), (count or 3) if at else 1, seed, sampler, alike=bool(at))
     make_writable(output)
     predicting.predict(run, model, asked, order, output)
 

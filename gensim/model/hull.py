@@ -43,5 +43,5 @@ def check_condition(condition: np.ndarray, trained: np.ndarray, dropout: bool) -
                         " ones of power, speed and initial temperature")
     if known.any() and not inside_hull(condition[known], like[:, known]):
         low, high = like.min(axis=0), like.max(axis=0)
-        raise UserError(f"condition {text} is outside the hull of those trained with, which lies"
-                        f" between {condition_text(low)} and {condition_text(high)}")
+        raise UserError(f"condition {text} is outside the hull of those trained with, all of"
+                        f" which lie between {condition_text(low)} and {condition_text(high)}")

@@ -8,14 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from gensim.data.conditions import condition_text
-from gensim.evaluate.figures import save
+from gensim.evaluate.figures import DPI, save
 from gensim.predict.places import Arrivals, Place
+from gensim.predict.section import Section
 
 MILLI, MICRO = 1e3, 1e6
 SHOWN = 3  # images of each place
 WARMTH = "temperature before the beam comes / K"
+WIDTHS = (7.0, 20.0)  # inches of a section
+OUTLINED = [withStroke(linewidth=2.5, foreground="black")]  # white on what is bright, too
 
 
 def draw_places(
@@ -31,10 +35,11 @@ def draw_places(
     mesh = warmth(axes, arrivals)
     front.colorbar(mesh, label=f"{WARMTH}, mean over x", location="bottom")
     for number, place in enumerate(places, 1):
-        corner = MILLI * (place.point[1:] - width / 2)
-        axes.add_patch(Rectangle(corner, MILLI * width, MILLI * width, fill=False, ec="white"))
+        edges = MILLI * width * np.array([abs(place.along[0]), 1.0])  # images stand across lines
+        axes.add_patch(Rectangle(MILLI * place.point[1:] - edges / 2, *edges, fill=False,
+                                 ec="white", path_effects=OUTLINED))
         axes.annotate(str(number), MILLI * place.point[1:], color="white", fontweight="bold",
-                      ha="center", va="center")
+                      ha="center", va="center", path_effects=OUTLINED)
     right.supxlabel(f"cross sections, {MICRO * width:.0f} um wide, build direction up", fontsize=8)
     grid = right.subplots(rows, shown, squeeze=False)
     for number, (place, line, some) in enumerate(zip(places, grid, images), 1):
@@ -48,38 +53,33 @@ def draw_places(
     save(figure, path)
 
 
-def draw_section(
-    path: Path, arrivals: Arrivals, places: list[Place], images: np.ndarray, width: float
-) -> None:
-    """Writes a PNG: a plane across the scan's lines, above the temperature that the beam met in
-    it, below what grew there: images (k, h, h, 3) side by side."""
-    size = np.array(arrivals.job.part.size)
-    figure = Figure(figsize=(7.0, 1.2 + 2 * 6.2 * size[2] / size[1]), layout="constrained")
+def draw_section(path: Path, arrivals: Arrivals, section: Section) -> None:
+    """Writes a PNG: a plane across the scan's lines, above the temperature before the beam came to
+    the `arrivals` beside it, below what grew there."""
+    size, (rows, columns) = np.array(arrivals.job.part.size), section.image.shape[:2]
+    across = np.clip(1.5 * columns / DPI, *WIDTHS)  # inches: no column of pixels is left out
+    figure = Figure(figsize=(across, 1.2 + 1.8 * across * size[2] / size[1]), layout="constrained")
     warm, grains = figure.subplots(2, 1, sharex=True, sharey=True)
-    x = places[0].point[0]
-    figure.colorbar(warmth(warm, arrivals, x), ax=warm, label=WARMTH)
-    for place, image in zip(places, images):
-        (left, low), (right, high) = (MILLI * (place.point[1:] + side * width / 2)
-                                      for side in (-1, 1))
-        grains.imshow(image, interpolation="nearest", extent=(left, right, low, high))
+    figure.colorbar(warmth(warm, arrivals), ax=warm, label=WARMTH)
+    room = section.pixel_size / 2 * np.array([columns, rows])
+    (left, low), (right, high) = (MILLI * (section.centre[1:] + side * room) for side in (-1, 1))
+    grains.imshow(section.image, interpolation="nearest", extent=(left, right, low, high))
+    width = section.tile * section.pixel_size
+    # what looks like the last surface of the part at the top of every image is not one
+    grains.vlines(np.arange(left, right, MILLI * width)[1:], low, high, color="white", lw=1.5)
+    grains.hlines(np.arange(low, high, MILLI * width)[1:], left, right, color="white", lw=1.5)
     grains.set(xlabel="y / mm", ylabel="z / mm", aspect="equal", xlim=(0, MILLI * size[1]),
                ylim=(0, MILLI * size[2]))
-    grains.set_title(f"images {MICRO * width:.0f} um wide, each drawn for its own temperature",
-                     fontsize=8, loc="left")
-    warm.set_title(f"x = {MILLI * x:g} mm", fontsize=8, loc="left")
+    grains.set_title(f"images {MICRO * width:.0f} um wide, each a piece of its own, drawn for its "
+                     "temperature as if it ended at its top", fontsize=8, loc="left")
+    x, read = section.centre[0], arrivals.columns["x"][0]
+    warm.set_title(f"x = {MILLI * x:g} mm, read at {MILLI * read:g} mm", fontsize=8, loc="left")
     save(figure, path)
 
 
-def warmth(
-    axes: Axes, arrivals: Arrivals, x: float | None = None
-) -> matplotlib.collections.QuadMesh:
-    """The temperature that the beam met in the plane of y and z (mm): at the places nearest to
-    `x`, or the mean over x."""
+def warmth(axes: Axes, arrivals: Arrivals) -> matplotlib.collections.QuadMesh:
+    """The temperature before the beam came in the plane of y and z (mm), mean over x."""
     job, columns = arrivals.job, arrivals.columns
-    if x is not None:
-        gap = np.abs(columns["x"] - x)
-        near = gap <= gap.min() * (1 + 1e-9)
-        columns = {name: values[near] for name, values in columns.items()}
     y, layer = np.unique(columns["y"]), np.unique(columns["layer"])
     place = np.searchsorted(layer, columns["layer"]) * len(y) + np.searchsorted(y, columns["y"])
     count = np.bincount(place, minlength=len(y) * len(layer))

@@ -74,6 +74,11 @@ def read_job(run: Path) -> Job:
     require(inputs.part.shape == "box", f"{path}: part.shape", inputs.part.shape, "box")
     require(inputs.scan.file is None, f"{path}: scan.file", "given",
             "left out: images are set across the lines of a hatch")
+    require(inputs.scan.contour is None, f"{path}: scan.contour", "given",
+            "left out: images show the tracks of a hatch")
+    require(inputs.scan.islands == (1, 1) or inputs.scan.island_rotation == 0,
+            f"{path}: scan.island_rotation", f"{inputs.scan.island_rotation:g}",
+            "0: the lines of a layer must be parallel")
     return parse(text, path)
 
 
@@ -87,22 +92,37 @@ def place_at(arrivals: Arrivals, point: np.ndarray, power: float, width: float) 
     a layer that was not simulated.
     """
     job, columns = arrivals.job, arrivals.columns
-    size, room = np.array(job.part.size), width / 2
+    layer = max(1, math.ceil(point[2] / job.layers.thickness - SLACK))
+    size, line = np.array(job.part.size), along(job, layer)
+    room = width / 2 * np.array([abs(line[1]), abs(line[0]), 1.0])
     low, high = room - SLACK, size - room + SLACK
     if ((point < low) | (point > high)).any():
-        raise UserError(f"--at {shown(point)} must lie at least {1e3 * room:g} mm, half an image, "
-                        f"within the part, 0 to {shown(size)}")
-    layer = max(1, math.ceil(point[2] / job.layers.thickness - SLACK))
+        raise UserError(f"--at {shown(point)} must lie between {shown(room)} and "
+                        f"{shown(size - room)}, half an image within the part")
     rows = np.flatnonzero(columns["layer"] == layer)
     if len(rows) == 0:
-        known = np.unique(columns["layer"]).astype(int)
+        first, last = recorded(arrivals)
         raise UserError(f"--at {shown(point)} lies in layer {layer}, but the run has arrivals of "
-                        f"layers {known[0]} to {known[-1]}")
+                        f"layers {first} to {last}")
     gap = np.hypot(columns["x"][rows] - point[0], columns["y"][rows] - point[1])
     row = rows[np.argmin(gap)]
     condition = np.array([power, columns["speed"][row], columns["temperature"][row]])
-    return Place(point, layer, float(gap.min()), float(columns["power"][row]), condition,
-                 along(job, layer))
+    return Place(point, layer, float(gap.min()), float(columns["power"][row]), condition, line)
+
+
+def recorded(arrivals: Arrivals) -> tuple[int, int]:
+    """The first and the last layer that the run has arrivals of."""
+    layers = arrivals.columns["layer"]
+    return int(layers.min()), int(layers.max())
+
+
+def near_plane(arrivals: Arrivals, x: float) -> Arrivals:
+    """Those at the places of the grid nearest to a plane across x, on one side of it."""
+    grid = np.unique(arrivals.columns["x"])
+    gap = np.abs(grid - x)
+    taken = arrivals.columns["x"] == grid[np.argmax(gap <= gap.min() + SLACK)]
+    return arrivals._replace(columns={name: values[taken]
+                                      for name, values in arrivals.columns.items()})
 
 
 def along(job: Job, layer: int) -> np.ndarray:
@@ -113,24 +133,51 @@ def along(job: Job, layer: int) -> np.ndarray:
     return -line if (line[0], line[1]) < (0, 0) else line
 
 
-def tiles(job: Job, x: float, width: float) -> np.ndarray:
-    """(n, 3) m: the middles of images side by side in the plane across the lines at `x`, from the
-    part's top and in the middle of its sides; row by row from the top.
+def tiles(arrivals: Arrivals, x: float, width: float) -> np.ndarray:
+    """(n, 3) m: the middles of images side by side in the plane across the lines at `x`, row by row
+    from the highest layer that the run has. As images have a track in their middle, the first
+    column has a line of the scan there, such that all lie about in the middle of the part.
 
     Raises UserError where the lines of some layer are not along x, or nothing fits.
     """
-    size, layers = np.array(job.part.size), range(job.layers.start, job.layers.stop + 1)
-    for layer in layers:
+    job, (first, last) = arrivals.job, recorded(arrivals)
+    for layer in range(first, last + 1):
         if abs(along(job, layer)[1]) > SLACK:
             raise UserError(f"--section: the lines of layer {layer} are not along x, so that the "
                             "images do not lie in one plane: ask for places with --at")
-    columns, rows = (int(edge / width + SLACK) for edge in size[1:])
-    if not columns * rows or not width / 2 - SLACK <= x <= size[0] - width / 2 + SLACK:
-        raise UserError(f"--section {1e3 * x:g} mm must lie half an image within the part, 0 to "
-                        f"{shown(size)}, which must be larger than one of {1e3 * width:g} mm")
-    y = (size[1] - columns * width) / 2 + width * (np.arange(columns) + 0.5)
-    z = size[2] - width * (np.arange(rows) + 0.5)
+    size, thickness = np.array(job.part.size), job.layers.thickness
+    low, top = (first - 1) * thickness, last * thickness
+    y = columns_of_tiles(lines_across(job), size[1], width)
+    rows = int((top - low) / width + SLACK)
+    if not len(y) * rows or not -SLACK <= x <= size[0] + SLACK:
+        raise UserError(f"--section {1e3 * x:g} mm must lie within the part, 0 to {shown(size)}, "
+                        f"whose layers {first} to {last} must have room for images of "
+                        f"{1e3 * width:g} mm")
+    z = top - width * (np.arange(rows) + 0.5)
     return np.array([(x, across, height) for height in z for across in y])
+
+
+def lines_across(job: Job) -> np.ndarray:
+    """(n,) m, the y of the lines of a layer if they are along x: evenly spaced in a field."""
+    scan, edge = job.scan, job.part.size[1]
+    borders = np.linspace(0, edge, scan.islands[1] + 1).clip(scan.inset, edge - scan.inset)
+    found = []
+    for low, high in zip(borders, borders[1:]):
+        count = max(1, math.floor((high - low) / scan.hatch + 0.5 + SLACK))
+        found.append(low + (high - low) * (np.arange(count) + 0.5) / count)
+    return np.concatenate(found)
+
+
+def columns_of_tiles(lines: np.ndarray, edge: float, width: float) -> np.ndarray:
+    """(n,) m, the middles of as many intervals of `width`, side by side within 0 to `edge`, as
+    there can be with the first middle on a line; of those the ones nearest to the middle."""
+    for count in range(int(edge / width + SLACK), 0, -1):
+        room = edge - count * width
+        fit = lines[np.abs(lines - width / 2 - room / 2) <= room / 2 + SLACK]
+        if len(fit):
+            begin = fit[np.argmin(np.abs(fit - width / 2 - room / 2))]
+            return begin + width * np.arange(count)
+    return np.empty(0)
 
 
 def shown(point: np.ndarray) -> str:

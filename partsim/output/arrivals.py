@@ -1,7 +1,8 @@
-"""How warm the part is where the beam is about to come: what a melt track there begins with.
+"""How warm the part is where the beam is about to come.
 
 On a grid over the part and in each layer, the temperature of the solid one finest cell under the
-fresh powder at the end of the last step before the beam is near.
+fresh powder at the end of the last step before the beam is within `arrivals.reach`. The heat of
+lines nearer than that, which pass before the one that melts the place, is not in it.
 """
 
 from pathlib import Path

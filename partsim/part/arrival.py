@@ -7,6 +7,9 @@ import numpy as np
 
 from .scan import ScanPath
 
+# share of the reach: lines of a hatch touch places of a grid, which round-off must not decide
+TOUCHING = 1e-6
+
 
 class Arrivals(NamedTuple):
     """The first beam at each of n places: s when, inf for none; its W and m/s there."""
@@ -17,7 +20,8 @@ class Arrivals(NamedTuple):
 
 
 def arrivals(paths: Sequence[ScanPath], places: np.ndarray, reach: float) -> Arrivals:
-    """When a working beam is first within `reach` (m) of places (n, 2).
+    """When a working beam is first within `reach` (m) of places (n, 2), those that a line touches
+    included.
 
     Along a segment from a to b in the time t: |a + s (b - a) - p| = reach, the lesser s of the two,
     or 0 where a itself is within reach.
@@ -39,7 +43,7 @@ def first_within(ends: np.ndarray, places: np.ndarray, reach: float) -> np.ndarr
     """(n,) share of the way along a line (2, 2) to where a place (n, 2) is within reach, or inf."""
     way, gap = ends[1] - ends[0], ends[0] - places
     square, middle = way @ way, gap @ way
-    rest = (gap**2).sum(axis=1) - reach**2
+    rest = (gap**2).sum(axis=1) - (reach * (1 + TOUCHING)) ** 2
     root = middle**2 - square * rest
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (-middle - np.sqrt(root)) / square

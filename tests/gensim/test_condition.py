@@ -67,7 +67,7 @@ def test_known_conditions_pass(condition, dropout):
 @pytest.mark.parametrize("condition, dropout, said", [
     ((150, 0.6, 300), True, "outside the hull"),
     ((250, 0.5, NAN), True, "condition 250 W, 0.5 m/s is outside the hull of those trained with,"
-     " which lies between 100 W, 0.5 m/s"),
+     " all of which lie between 100 W, 0.5 m/s"),
     ((150, 0.6, NAN), False, "outside the hull"),
     ((NAN, NAN, NAN), False, "condition unknown, but the model was trained with none"),
     ((NAN, 0.5, NAN), False, "trained with none")])

@@ -1,5 +1,6 @@
 """From a part to its grains: conditions at places of a run, what is refused, what is written."""
 import json
+import re
 
 import h5py
 import numpy as np
@@ -8,9 +9,14 @@ from matplotlib.image import imread
 
 from gensim.command import execute
 from gensim.predict.picture import draw_places, draw_section
-from gensim.predict.places import along, place_at, read_arrivals, tiles
+from gensim.predict.places import (
+    along, columns_of_tiles, lines_across, near_plane, place_at, read_arrivals, tiles,
+)
+from gensim.predict.section import GREY, laid
 from gensim.predict.volume import write_slab
 from partsim.errors import UserError
+from partsim.part.shape import load as load_shape
+from partsim.part.strategy import layer_paths
 from tests.crops_files import crops_data, write_small
 from tests.small_job import job_text
 
@@ -46,24 +52,74 @@ def test_condition_is_that_of_the_nearest_place_in_the_layer(tmp_path):
 
 def test_images_lie_across_the_lines_of_the_layer(tmp_path):
     """67 degrees from layer to layer; signs so that x, or else y, is positive."""
-    job = read_arrivals(write_run(tmp_path / "run", **{"scan.rotation": "67 deg"})).job
+    turning = read_arrivals(write_run(tmp_path / "run", **{"scan.rotation": "67 deg"}))
+    job = turning.job
     angles = np.degrees([np.arctan2(*along(job, layer)[::-1]) for layer in (1, 2, 3, 4)])
     np.testing.assert_allclose(angles, [0, 67, 134 - 180, 201 - 180], atol=1e-9)
     with pytest.raises(UserError, match="--section: the lines of layer 2 are not along x"):
-        tiles(job, 2e-4, 5e-5)
-    job = read_arrivals(write_run(tmp_path / "across", **{"scan.direction": "90 deg"})).job
-    np.testing.assert_allclose(along(job, 1), [0, 1])
+        tiles(turning, 2e-4, 5e-5)
+    across = read_arrivals(write_run(tmp_path / "across", **{"scan.direction": "90 deg"}))
+    np.testing.assert_allclose(along(across.job, 1), [0, 1])
+    # an image has no thickness along the lines
+    place_at(across, np.array([2e-4, 0, 1e-4]), 110.0, 5e-5)
+    with pytest.raises(UserError, match="must lie between 0.025,0,0.025 mm and 0.375,0.4,0.175 mm"):
+        place_at(across, np.array([0, 2e-4, 1e-4]), 110.0, 5e-5)
 
 
 def test_tiles_cover_a_plane_from_the_top(tmp_path):
-    """A part 0.4 x 0.4 x 0.2 mm and images 0.15 mm wide: two beside each other, one in height."""
-    job = read_arrivals(write_run(tmp_path / "run")).job
-    np.testing.assert_allclose(tiles(job, 2e-4, 1.5e-4),
-                               [[2e-4, 1.25e-4, 1.25e-4], [2e-4, 2.75e-4, 1.25e-4]])
-    assert len(tiles(job, 2e-4, 5e-5)) == 8 * 4
-    for x, width in ((2e-4, 2.5e-4), (1e-5, 5e-5)):
-        with pytest.raises(UserError, match="--section .* mm must lie half an image within"):
-            tiles(job, x, width)
+    """A part 0.4 x 0.4 x 0.2 mm with lines 0.1 mm apart and images 0.15 mm wide: two beside each
+    other, one in height; of a run that ended at 0.15 mm its highest layer is the top."""
+    hatch = {"scan.hatch": "0.1 mm"}
+    arrivals = read_arrivals(write_run(tmp_path / "run", **hatch))
+    np.testing.assert_allclose(lines_across(arrivals.job), [5e-5, 1.5e-4, 2.5e-4, 3.5e-4])
+    found = tiles(arrivals, 2e-4, 1.5e-4)
+    np.testing.assert_allclose(found[:, [0, 2]], [[2e-4, 1.25e-4]] * 2)
+    np.testing.assert_allclose(found[:, 1], 1.5e-4 + np.array([0, 1.5e-4]) - 0.0)
+    halted = read_arrivals(write_run(tmp_path / "halted", layers=(2, 3), **hatch))
+    np.testing.assert_allclose(tiles(halted, 2e-4, 1e-4)[:, 2], 1e-4)
+    for x, width in ((2e-4, 2.5e-4), (-1e-5, 5e-5)):
+        with pytest.raises(UserError, match="--section .* mm must lie within the part"):
+            tiles(arrivals, x, width)
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"scan.hatch": "70 um"}, {"scan.inset": "30 um"},
+    {"scan.islands": [2, 3], "scan.hatch": "50 um", "scan.inset": "20 um"},
+])
+def test_lines_are_those_of_the_scan(changes, tmp_path):
+    job = read_arrivals(write_run(tmp_path / "run", **changes)).job
+    (path,) = layer_paths(job, load_shape(job), 1)
+    scanned = np.unique(np.round(path.ends[:-1, 1][path.power > 0], 12))
+    np.testing.assert_allclose(lines_across(job), scanned, atol=1e-11)
+
+
+def test_columns_of_tiles_have_a_line_in_the_first():
+    """The coupon's: lines at 50, 150, ... um, images of 200 um: nine, not ten that miss them."""
+    lines = np.arange(0.5, 20) * 1e-4
+    found = columns_of_tiles(lines, 2e-3, 2e-4)
+    np.testing.assert_allclose(found, 1.5e-4 + 2e-4 * np.arange(9), rtol=1e-12)
+    np.testing.assert_allclose(columns_of_tiles(lines + 0.5e-4, 2e-3, 2e-4),
+                               1e-4 + 2e-4 * np.arange(10), rtol=1e-12)
+    assert len(columns_of_tiles(lines, 1e-4, 2e-4)) == 0
+
+
+def test_a_plane_is_read_beside_it_on_one_side(tmp_path):
+    """At 0.2 mm, between places at 0.15 and 0.25 mm."""
+    beside = near_plane(read_arrivals(write_run(tmp_path / "run")), 2e-4)
+    assert set(beside.columns["x"]) == {1.5e-4}
+    assert set(beside.columns["layer"]) == {1, 2, 3, 4}
+
+
+def test_what_the_model_does_not_know_stays_grey(tmp_path):
+    arrivals = read_arrivals(write_run(tmp_path / "run"))
+    places = [place_at(arrivals, np.array([2e-4, y, z]), 110.0, 5e-5)
+              for z in (1.5e-4, 1e-4) for y in (1e-4, 1.5e-4, 2e-4)]
+    images = np.full((4, 8, 8, 3), [[[[7]]], [[[8]]], [[[9]]], [[[10]]]], np.uint8)
+    known = np.array([True, False, True, False, True, True])
+    section = laid(places, known, images, 6.25e-6)
+    assert section.image.shape == (16, 24, 3) and section.tile == 8
+    np.testing.assert_array_equal(section.image[::8, ::8, 0], [[7, GREY, 8], [GREY, 9, 10]])
+    np.testing.assert_allclose(section.centre, [2e-4, 1.5e-4, 1.25e-4])
 
 
 def refusal(run, point=(1e-4, 1e-4, 1e-4)):
@@ -81,8 +137,13 @@ def test_runs_that_tell_nothing_are_refused(tmp_path):
     told = "lies in layer 1, but the run has arrivals of layers 3 to 4"
     assert told in refusal(run, (1e-4, 1e-4, 3e-5))
     for point in ((1e-4, 1e-4, 1.9e-4), (1e-4, 1e-5, 1e-4)):
-        told = "must lie at least 0.025 mm, half an image, within the part, 0 to 0.4,0.4,0.2 mm"
+        told = "must lie between 0,0.025,0.025 mm and 0.4,0.375,0.175 mm, half an image within"
         assert told in refusal(run, point)
+    rings = write_run(tmp_path / "rings", **{"scan.contour.offset": "50 um"})
+    assert "scan.contour = given, but it must be left out" in refusal(rings)
+    islands = {"scan.islands": [2, 2], "scan.island_rotation": "90 deg"}
+    turned = write_run(tmp_path / "turned", **islands)
+    assert "island_rotation = 1.5708, but it must be 0" in refusal(turned)
     surface = write_run(tmp_path / "surface", **{"part.shape": "surface"})
     assert "part.shape = surface, but it must be box" in refusal(surface)
     (run / "arrivals.csv").write_text("time,layer\n1,x\n")
@@ -114,9 +175,13 @@ def test_part_is_drawn_as_it_stands(kind, tmp_path):
               for point in ((1e-4, 1.5e-4), (3e-4, 5e-5))]
     path = tmp_path / "part.png"
     if kind == "plane":
-        draw_section(path, arrivals, places, images[:, 0], 5e-5)
+        four = [place_at(arrivals, np.array([2e-4, y, z]), 110.0, 5e-5)
+                for z in (1.5e-4, 1e-4) for y in (1e-4, 1.5e-4)]
+        section = laid(four, np.array([True, False, False, True]), images[:, 0], 5e-5 / 16)
+        draw_section(path, arrivals, section)
         to_blue = middle_of(path, blue) - middle_of(path, red)
-        np.testing.assert_allclose(to_blue[0] / to_blue[1], 2, rtol=0.05)
+        np.testing.assert_allclose(to_blue[0] / to_blue[1], 1, rtol=0.05)
+        assert to_blue[0] > 10
     else:
         draw_places(path, arrivals, places, images, 5e-5)
         assert middle_of(path, blue)[1] > middle_of(path, red)[1] + 50
@@ -183,7 +248,23 @@ def test_grains_are_drawn_for_places_of_a_part(tmp_path):
                  "0.1 mm,0.1 mm,0.1 mm"])
     with pytest.raises(UserError, match="one of --at .* and --section .* is needed"):
         execute(words)
-    execute([*words, "--section", "0.2 mm"])
-    assert {path.name for path in out.iterdir()} == {"samples.h5", "part.png", "places.json"}
+    with pytest.raises(UserError, match="--count 2 is for --at"):
+        execute([*words, "--section", "0.2 mm"])
+    execute([*words[:-2], "--section", "0.2 mm"])
+    assert {path.name for path in out.iterdir()} == {
+        "samples.h5", "part.png", "places.json", "section.png", "section.vtkhdf"}
     assert len(json.loads((out / "places.json").read_text())) == h5py.File(out / "samples.h5")[
         "images"].shape[0] > 1
+    assert (imread(out / "section.png")[..., :3] != GREY / 255).any(axis=2).all()
+    # two layers so warm that only the others are known
+    lines = re.sub(",3[34]5", ",900", (run / "arrivals.csv").read_text())
+    (run / "arrivals.csv").write_text(lines)
+    execute([*words[:-2], "--section", "0.05 mm"])
+    told = json.loads((out / "places.json").read_text())
+    known = [place["refused"] is None for place in told]
+    assert known == [place["layer"] < 3 for place in told] and any(known) and not all(known)
+    assert h5py.File(out / "samples.h5")["images"].shape[0] == sum(known)
+    assert "is outside the hull" in told[0]["refused"]
+    (run / "arrivals.csv").write_text(re.sub(r",3(\d\d\.)", r",9\1", lines))
+    with pytest.raises(UserError, match="layer 4: condition .* is outside the hull"):
+        execute([*words[:-2], "--section", "0.05 mm"])

@@ -51,6 +51,22 @@ def test_arrivals_are_those_of_a_path_followed_in_small_steps():
     assert np.median(np.abs(found.speed[inner] / speed[inner] - 1)) < 1e-3
 
 
+def test_lines_that_touch_a_place_come_to_it():
+    """Lines 0.1 mm apart and places half way between two of them, each within reach of six with the
+    last ones just so: round-off must not choose among places that are alike."""
+    lines, places = np.arange(0.5, 20) * 1e-4, np.arange(1, 20, 2) * 1e-4
+    corners = [(x, y, 0) for number, y in enumerate(lines)
+               for x in ((0, 2e-3) if number % 2 == 0 else (2e-3, 0))]
+    path = ScanPath(np.array(corners), np.arange(len(corners)) * 1e-3,
+                    np.tile([1.0, 0.0], len(lines))[:-1])
+    x, y = (each.ravel() for each in np.meshgrid(places, places))
+    found = arrivals([path], np.c_[x, y], 0.25e-3)
+    inner = y > 0.25e-3
+    first = np.maximum(np.rint((y - 0.25e-3) / 1e-4 - 0.5), 0)
+    along = np.where(first % 2 == 0, x, 2e-3 - x)
+    np.testing.assert_allclose(found.time[inner], (2e-3 * first + 0.5 * along)[inner], atol=1e-6)
+
+
 def test_grid_covers_the_part_evenly():
     found = grid(np.array([1e-3, 0.35e-3, 5.0]), 0.2e-3)
     assert found.shape == (10, 2)
