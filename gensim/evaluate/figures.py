@@ -1,5 +1,6 @@
 """Pictures of a comparison: crops side by side, histograms, and what was seen in a crop."""
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -14,6 +15,7 @@ from gensim.evaluate.measure import MEASURES
 from gensim.evaluate.pieces import cleaned
 from gensim.evaluate.report import SCALE, UNIT
 from partsim.crops.components import boundaries
+from partsim.wholefile import replace_bytes
 
 COLUMNS, LINES = 8, 3  # crops of a sheet, for each domain
 OVERLAYS = 4
@@ -82,6 +84,7 @@ def overlay(place: matplotlib.axes.Axes, domain: Domain, crop: int) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes the PNG."""
-    with matplotlib.rc_context({"savefig.dpi": DPI}):
-        figure.savefig(path)
+    """Writes the PNG, whole or not at all; raises UserError."""
+    with io.BytesIO() as made:
+        figure.savefig(made, format="png", dpi=DPI)
+        replace_bytes(path, made.getvalue())

@@ -1,5 +1,6 @@
 """The part with images of its grains: beside the places where they grow, or in a plane of it."""
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -7,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -14,6 +16,7 @@ from gensim.data.conditions import condition_text
 from gensim.evaluate.figures import DPI, save
 from gensim.predict.places import Arrivals, Place
 from gensim.predict.section import Section
+from partsim.wholefile import replace_bytes
 
 MILLI, MICRO = 1e3, 1e6
 SHOWN = 3  # images of each place
@@ -25,9 +28,9 @@ OUTLINED = [withStroke(linewidth=2.5, foreground="black")]  # white on what is b
 def draw_places(
     path: Path, arrivals: Arrivals, places: list[Place], images: np.ndarray, width: float
 ) -> None:
-    """Writes a PNG: the part seen along x, coloured by the temperature that the beam met (mean
-    over x), with squares as large as images (`width`, m), and of each place up to SHOWN of its
-    images (k, count, h, h, 3)."""
+    """Writes a PNG: the part seen along x, coloured by the temperature before the beam came (mean
+    over x), with the outlines of images (`width`, m) as they are seen from there, and of each place
+    up to SHOWN of its images (k, count, h, h, 3)."""
     rows, shown = len(places), min(SHOWN, images.shape[1])
     figure = Figure(figsize=(4.5 + 1.6 * shown, max(3.4, 1.9 * rows)), layout="constrained")
     front, right = figure.subfigures(1, 2, width_ratios=(4.5, 1.6 * shown))
@@ -57,7 +60,7 @@ def draw_section(path: Path, arrivals: Arrivals, section: Section) -> None:
     """Writes a PNG: a plane across the scan's lines, above the temperature before the beam came to
     the `arrivals` beside it, below what grew there."""
     size, (rows, columns) = np.array(arrivals.job.part.size), section.image.shape[:2]
-    across = np.clip(1.5 * columns / DPI, *WIDTHS)  # inches: no column of pixels is left out
+    across = np.clip(1.5 * columns / DPI, *WIDTHS)  # inches
     figure = Figure(figsize=(across, 1.2 + 1.8 * across * size[2] / size[1]), layout="constrained")
     warm, grains = figure.subplots(2, 1, sharex=True, sharey=True)
     figure.colorbar(warmth(warm, arrivals), ax=warm, label=WARMTH)
@@ -75,6 +78,13 @@ def draw_section(path: Path, arrivals: Arrivals, section: Section) -> None:
     x, read = section.centre[0], arrivals.columns["x"][0]
     warm.set_title(f"x = {MILLI * x:g} mm, read at {MILLI * read:g} mm", fontsize=8, loc="left")
     save(figure, path)
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Writes an image (h, w, 3) as PNG, pixel by pixel, whole or not at all; raises UserError."""
+    with io.BytesIO() as made:
+        imsave(made, image, format="png")
+        replace_bytes(path, made.getvalue())
 
 
 def warmth(axes: Axes, arrivals: Arrivals) -> matplotlib.collections.QuadMesh:

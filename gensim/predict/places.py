@@ -136,7 +136,8 @@ def along(job: Job, layer: int) -> np.ndarray:
 def tiles(arrivals: Arrivals, x: float, width: float) -> np.ndarray:
     """(n, 3) m: the middles of images side by side in the plane across the lines at `x`, row by row
     from the highest layer that the run has. As images have a track in their middle, the first
-    column has a line of the scan there, such that all lie about in the middle of the part.
+    column has a line of the scan there, and so have all if the lines are a whole fraction of the
+    images' width apart; all lie about in the middle of the part.
 
     Raises UserError where the lines of some layer are not along x, or nothing fits.
     """
@@ -163,9 +164,11 @@ def lines_across(job: Job) -> np.ndarray:
     borders = np.linspace(0, edge, scan.islands[1] + 1).clip(scan.inset, edge - scan.inset)
     found = []
     for low, high in zip(borders, borders[1:]):
+        if high <= low:
+            continue
         count = max(1, math.floor((high - low) / scan.hatch + 0.5 + SLACK))
         found.append(low + (high - low) * (np.arange(count) + 0.5) / count)
-    return np.concatenate(found)
+    return np.concatenate(found) if found else np.empty(0)
 
 
 def columns_of_tiles(lines: np.ndarray, edge: float, width: float) -> np.ndarray:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.image import imsave
 
 from gensim.model.folder import Model, load
-from gensim.predict.picture import draw_places, draw_section
+from gensim.predict.picture import draw_places, draw_section, write_image
 from gensim.predict.places import (
     Arrivals, Place, near_plane, place_at, read_arrivals, shown, tiles,
 )
@@ -74,17 +73,17 @@ def refusals(
 ) -> list[str | None]:
     """Why the model cannot draw each place; UserError where that leaves none, or, unless `some`
     suffice, for the first."""
-    told: list[str | None] = []
+    found: list[str | None] = []
     for place in places:
         try:
             replace(order, conditions=place.condition[None]).check(model)
-            told.append(None)
+            found.append(None)
         except UserError as problem:
-            told.append(f"at {shown(place.point)}, layer {place.layer}: {problem}")
-    first = next(filter(None, told), None)
-    if first is not None and not (some and None in told):
+            found.append(f"at {shown(place.point)}, layer {place.layer}: {problem}")
+    first = next(filter(None, found), None)
+    if first is not None and not (some and None in found):
         raise UserError(first)
-    return told
+    return found
 
 
 def write(
@@ -106,9 +105,8 @@ def write(
         old.unlink(missing_ok=True)
     if asked.plane is not None:
         section = laid(every, can, each[:, 0], pixel)
-        beside = near_plane(arrivals, asked.plane)
-        draw_section(output / "part.png", beside, section)
-        imsave(output / MOSAIC[0], section.image)
+        draw_section(output / "part.png", near_plane(arrivals, asked.plane), section)
+        write_image(output / MOSAIC[0], section.image)
         write_slab(output / MOSAIC[1], section.image, pixel, section.centre, every[0].along)
     else:
         draw_places(output / "part.png", arrivals, known, each, model.size * pixel)

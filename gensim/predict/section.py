@@ -6,7 +6,7 @@ import numpy as np
 
 from gensim.predict.places import Place
 
-GREY = 160  # where there is no image
+GREY = 235  # where there is no image; what cannot be read of one is darker
 
 
 class Section(NamedTuple):

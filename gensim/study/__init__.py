@@ -5,8 +5,10 @@
     plan    the study's file: two domains, methods, seeds, settings
     cells   which trainings there are, and how the learning rate of a method is found
     run     trains, samples and judges cell by cell; what is done is not done again
-    judge   samples against the crops of the same condition, and the condition score
-    reference  the rows that need no training: simulation, nearest condition, another run
+    domains the crops of both domains, and what of the experiment teaches whom
+    judge   samples against the crops of the same condition
+    score   whether they follow the conditions
+    reference  the rows that need no training: simulation, a neighbour's crops, another run
     tables  mean and spread over seeds, beside these rows
     figures errors and crops as pictures
 

@@ -43,7 +43,7 @@ def searched(plan: StudyPlan) -> list[Cell]:
 
 def best_rates(losses: Mapping[Cell, float | None]) -> dict[str, float]:
     """method -> the learning rate with the least validation loss, of the cells `searched`; None is
-    the loss of what diverged, UserError where a method does so at every rate."""
+    the loss where a training at this rate diverged, UserError where that is so at every rate."""
     found: dict[str, float] = {}
     known = {cell: loss for cell, loss in losses.items() if loss is not None}
     for cell in sorted(known, key=known.__getitem__):
@@ -51,7 +51,7 @@ def best_rates(losses: Mapping[Cell, float | None]) -> dict[str, float]:
     for cell in losses:
         if cell.method not in found:
             raise UserError(f"learning_rates: {cell.method} diverges at each of them: smaller ones "
-                            "are wanted, as a new study")
+                            "are wanted at the end of the list")
     return found
 
 

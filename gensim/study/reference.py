@@ -50,6 +50,6 @@ def another_run(truth: Truth) -> tuple[Truth, dict[int, Part]] | None:
             return None
         last |= mine & (run == run[mine].max())
     rest = Truth.of(truth.domain.some(np.flatnonzero(~last)))
-    rest = rest._replace(prints=rest.prints._replace(deviation=truth.prints.deviation))
+    rest = rest._replace(prints=truth.prints._replace(mean=rest.prints.mean))
     return rest, {number: Part(truth.domain, np.flatnonzero(last & (truth.number == number)))
                   for number in range(len(truth.conditions))}

@@ -109,10 +109,26 @@ class Study:
         self.ranks.on_first(lambda: replace_json(self.folder / "plan.json", self.asked))
         self.once("without_training", self.untrained, JUDGEMENT)
         self.pretrain()
-        losses = {cell: self.loss(cell) for cell in cells.searched(self.plan)}
-        chosen = cells.compared(self.plan, cells.best_rates(losses))
-        results = {cell: self.done(cell) for cell in chosen}
+        losses, results = self.compared(
+            {cell: self.loss(cell) for cell in cells.searched(self.plan)})
         self.ranks.on_first(lambda: self.report(losses, results))
+
+    def compared(
+        self, losses: dict[Cell, float | None]
+    ) -> tuple[dict[Cell, float | None], dict[Cell, dict[str, Any]]]:
+        """The losses of the search and all results at the best rates; collective.
+
+        A rate at which some other seed diverges is as if it had in the search.
+        """
+        results = {}
+        for cell in cells.compared(self.plan, cells.best_rates(losses)):
+            found = self.done(cell)
+            if found is None:
+                same = [each for each in losses
+                        if (each.method, each.rate) == (cell.method, cell.rate)]
+                return self.compared({**losses, **dict.fromkeys(same)})
+            results[cell] = found
+        return losses, results
 
     def report(
         self, losses: dict[Cell, float | None], results: dict[Cell, dict[str, Any]]
@@ -211,19 +227,23 @@ class Study:
     def loss(self, cell: Cell) -> float | None:
         """The least validation loss of a cell, trained if it is not yet, None where it diverges;
         collective."""
-        name = f"{cell.name}_loss"
+        name, folder = f"{cell.name}_loss", self.folder / cell.name
         if not self.kept(name):
             try:
-                found = self.train(self.plan_of(cell), self.folder / cell.name)
+                found = self.train(self.plan_of(cell), folder)
             except Diverged:
                 found = None
+                self.ranks.on_first(lambda: (folder / STATE).unlink(missing_ok=True))
             self.once(name, lambda: {**cell._asdict(), "validation_loss": found})
         return self.stored(name)["validation_loss"]
 
-    def done(self, cell: Cell) -> dict[str, Any]:
-        """The result of a cell, trained and sampled if it is not there yet; collective."""
+    def done(self, cell: Cell) -> dict[str, Any] | None:
+        """The result of a cell, trained and sampled if it is not there yet, None where it diverges;
+        collective."""
         if not self.kept(cell.name, JUDGEMENT):
-            loss = self.train(self.plan_of(cell), self.folder / cell.name)
+            loss = self.loss(cell)
+            if loss is None:
+                return None
             self.sample(cell)
             return self.once(cell.name, lambda: self.result(cell, loss), JUDGEMENT)
         return self.stored(cell.name)
@@ -259,7 +279,7 @@ class Study:
         return {**cell._asdict(), "validation_loss": loss, **found}
 
     def samples_of(self, cell: Cell) -> Path:
-        """The crops file with a cell's samples; without it only the pictures are poorer."""
+        """The crops file with a cell's samples, of which it is judged."""
         return self.folder / cell.name / "samples.h5"
 
     def sampled(self, cell: Cell) -> dict[int, Part]:

@@ -25,7 +25,7 @@ class Prints(NamedTuple):
     """Those of the truth.
 
     mean       (c, 3) of each condition
-    deviation  (3,)   of one run from the mean of its condition
+    deviation  (3,)   of single runs of a condition
     held_out   (c,)   which conditions did not teach
     """
 
@@ -74,8 +74,8 @@ def print_of(part: Part) -> np.ndarray:
 
 
 def deviation(conditions: list[Part]) -> np.ndarray:
-    """(3,) how far a run is from the mean of its condition, pooled over all that have several
-    runs; where none has, how far conditions are from each other. 1 where nothing differs."""
+    """(3,) standard deviation of single runs, pooled over the conditions that have several; where
+    none has, that of conditions. 1 where nothing differs."""
     squares, free = np.zeros(len(SCORED)), 0
     for part in conditions:
         run = part.domain.crops.columns["run"][part.domain.which[part.which]]

@@ -12,6 +12,7 @@ from gensim.evaluate.measure import MEASURES
 from gensim.evaluate.report import table_of
 from gensim.study.cells import ALL, AS_PLANNED, Cell, best_rates, grouped, label
 from gensim.study.plan import StudyPlan
+from gensim.study.reference import ANOTHER_RUN
 from partsim.wholefile import replace_json, replace_text
 
 Result = dict[str, Any]
@@ -33,19 +34,20 @@ The score is the share of held-out conditions whose truth is nearer to what was 
 the truth of every condition that taught; the distance ratio, below 1 for such conditions, is how
 much nearer; the control is the score with conditions exchanged; less bias: with the mean deviation
 at conditions that taught taken off first (gensim/study/score.py). Frechet and kernel distance (KID)
-are those of {features}. The nearest copy is the median distance of their outlines to those of a
-crop of the experiment that taught, 0 for a copy; pixels unreadable and removed in per cent.
+are those of {features}. The nearest copy is the median distance of the outlines of grains to those
+of a crop of the experiment that taught, 0 for a copy; pixels unreadable and removed in per cent.
 
-"Another run" is a second run of each condition beside the first: what chance does to single runs. A
-model is judged by the mean of both, which is half as far from a perfect one as they are from each
-other, and by more images. Both runs have the laser and the hatch of one machine. Plus or minus is
-the standard deviation over seeds, of the refining training and of sampling; the refined models
-share one pretrained model: its chance is not in it, and what it has seen comes on top of what they
-see."""
+"Another run", if there is one, is the last run of each condition beside the others: what chance
+does to single runs. All else is judged by all runs, whose mean chance moves less, and by their more
+images. All runs have the laser and the hatch of one machine. Plus or minus is the standard
+deviation over seeds, of the refining training and of sampling; the refined models share one
+pretrained model: its chance is not in it, and what it has seen comes on top of what they see."""
 BESIDE = """Each seed's value over that of the baseline with this seed; rows without training, of
 one value, are set beside all. In Xie et al. (2026), one model each and other crops, fine-tuning has
 0.71 of the baseline's FID and 0.28 of its MAPE of the width (16 % for 58 %), distillation 0.75 and
 0.47 (27 %)."""
+INTERVALS = """Means in um and degrees; in brackets the bootstrap interval of the truth over its
+runs, with two runs no more than the range of both."""
 SEARCHED = """\\* chosen. Where it is the least or the greatest that was tried, the best may lie
 beyond."""
 
@@ -139,11 +141,11 @@ def over_seeds(values: Iterable[float | None]) -> list[float | None]:
 
 
 def baselines(cells: Iterable[Cell], without: Iterable[str]) -> dict[str, str]:
-    """The row of the baseline of each row without training and of each refined one: that with the
-    same cases."""
+    """The row of the baseline of each row without training, but that with a truth of its own, and
+    of each refined one: that with the same cases."""
     base = {cell.cases: label(cell) for cell in cells
             if cell.method == "baseline" and cell.images == AS_PLANNED}
-    rows = {name: base[ALL] for name in without if ALL in base}
+    rows = {name: base[ALL] for name in without if ALL in base and name != ANOTHER_RUN}
     return rows | {label(cell): base[cell.cases] for cell in cells
                    if cell.method != "baseline" and cell.cases in base}
 
@@ -175,7 +177,7 @@ def text(tree: dict[str, Any], rows: dict[str, list[Result]]) -> str:
              table(held, HISTOGRAMS), table(held, IMAGES), NOTES.format(features=described(rows)),
              "## Beside the baseline", BESIDE, table(tree["beside_baseline"], RATIOS),
              "## Conditions that taught", table(seen, (*MEANS, *PIXELS)), table(seen, HISTOGRAMS),
-             "## Condition by condition", by_condition(rows),
+             "## Condition by condition", by_condition(rows), INTERVALS,
              "## Losses on validation crops, first seed", searched(tree),
              SEARCHED]
     return "\n\n".join(parts) + "\n"
@@ -194,7 +196,9 @@ def described(rows: dict[str, list[Result]]) -> str:
              if "features" in result]
     if not found:
         return "no network"
-    first, refused = found[0], sorted({each["refused"] for each in found if "refused" in each})
+    # of all held-out conditions, which the simulation may lack
+    first = max(found, key=lambda each: each["images"][0])
+    refused = sorted({each["refused"] for each in found if each.get("frechet") is None})
     text = (f"the features of {first['name']}, the former on {first['dimensions']} principal axes "
             f"of crops that taught, which keep {100 * first['variance_kept']:.0f} % of their "
             f"variance; {first['images'][0]} of the truth but beside another run")

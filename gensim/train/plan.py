@@ -88,6 +88,18 @@ class Plan(BaseModel):
     base: Path | None = None
     settings: Settings
 
+    def agrees(self, other: "Plan") -> bool:
+        """Whether the other plan is this one but for the folders that its files lie in.
+
+        What the files hold is compared when the state of a run is read.
+        """
+        return self.placeless() == other.placeless()
+
+    def placeless(self) -> "Plan":
+        """The plan with files by their names alone."""
+        names = tuple(Path(path.name) for path in self.files)
+        return self.model_copy(update={"files": names, "base": self.base and Path(self.base.name)})
+
 
 def settings_of(words: list[str]) -> Settings:
     """Settings with those given as `name=value`; UserError names the one that is wrong."""

@@ -56,12 +56,14 @@ def read_crops(plan: Plan) -> CropSet:
 def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:
     """Trains as planned on ranks that are joined; the least validation loss.
 
-    A state of the same plan that an earlier call left in the folder is gone on from.
+    A state of the same plan that an earlier call left in the folder is gone on from, also where the
+    crops and the base have been moved since.
     """
     crops = ranks.together(lambda: read_crops(plan))
     with closing(Training(plan, crops, ranks, folder)) as training:
         if ranks.gathered(_stopped(plan, folder))[0]:
             ranks.together(training.restore)
+            ranks.on_first(lambda: write_plan(plan, folder))
         else:
             ranks.on_first(lambda: _begin(plan, folder))
         training.run(None)
@@ -69,7 +71,7 @@ def trained(plan: Plan, folder: Path, ranks: Ranks) -> float:
 
 
 def _stopped(plan: Plan, folder: Path) -> bool:
-    return (folder / STATE).exists() and read_plan(folder) == plan
+    return (folder / STATE).exists() and read_plan(folder).agrees(plan)
 
 
 def _begin(plan: Plan, folder: Path) -> None:

@@ -74,7 +74,7 @@ def test_tiles_cover_a_plane_from_the_top(tmp_path):
     np.testing.assert_allclose(lines_across(arrivals.job), [5e-5, 1.5e-4, 2.5e-4, 3.5e-4])
     found = tiles(arrivals, 2e-4, 1.5e-4)
     np.testing.assert_allclose(found[:, [0, 2]], [[2e-4, 1.25e-4]] * 2)
-    np.testing.assert_allclose(found[:, 1], 1.5e-4 + np.array([0, 1.5e-4]) - 0.0)
+    np.testing.assert_allclose(found[:, 1], 1.5e-4 + np.array([0, 1.5e-4]))
     halted = read_arrivals(write_run(tmp_path / "halted", layers=(2, 3), **hatch))
     np.testing.assert_allclose(tiles(halted, 2e-4, 1e-4)[:, 2], 1e-4)
     for x, width in ((2e-4, 2.5e-4), (-1e-5, 5e-5)):

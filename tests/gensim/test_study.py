@@ -9,9 +9,9 @@ from gensim.evaluate.compare import Choices
 from gensim.evaluate.domain import Domain
 from gensim.evaluate.growth import turned
 from gensim.study.cells import Cell, best_rates, compared, grouped, searched
-from gensim.study.judge import Judge, Truth, judged
+from gensim.study.judge import JUDGEMENT, Judge, Truth, judged
 from gensim.study.plan import StudyPlan, continues, load
-from gensim.study.reference import NEAREST, another_run, nearest
+from gensim.study.reference import ANOTHER_RUN, NEAREST, another_run, nearest
 from gensim.study.score import Prints, deviation, less_bias, print_of, scores
 from gensim.study.tables import (
     FRECHET, RATIOS, baselines, beside_baseline, quantities, searched as search_table, tabulated,
@@ -177,7 +177,8 @@ def test_methods_are_set_beside_the_baseline_seed_by_seed(tmp_path):
     base, mine = [cell(0, 2.0), cell(1, 4.0)], [cell(1, 1.0), cell(1, 1.0)]
     cells = [Cell(method, 1e-3, 0, 0.8, cases) for method, cases in (
         ("baseline", 0), ("finetune", 0), ("finetune", 1))]
-    assert baselines(cells, ["simulation"]) == {"simulation": "baseline", "finetune": "baseline"}
+    assert baselines(cells, ["simulation", ANOTHER_RUN]) == {"simulation": "baseline",
+                                                             "finetune": "baseline"}
     fewer = cells + [cells[0]._replace(cases=1), cells[0]._replace(images=9)]
     assert baselines(fewer, [])["finetune, 1 cases"] == "baseline, 1 cases"
     table = beside_baseline({"baseline": base, "finetune": mine, "simulation": mine[:1]},
@@ -276,7 +277,7 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
     for name in ("errors.png", "held_out.png"):
         assert (whole / name).stat().st_size > 10_000
     cells = {path.name for path in whole.glob("*_seed*.json")}
-    assert len(cells) == 3 * 2 + 3 * 2 + 3  # the last three are of the search
+    assert len(cells) == 2 * (3 * 2 + 3 * 2)  # the loss and the result of each
     losses = [each["validation_loss"] for each in tree["search"]]
     assert len(losses) == 3 and all(f"{loss:.4f}" in report for loss in losses)
 
@@ -297,10 +298,13 @@ def test_a_study_goes_on_where_it_was_stopped(small, monkeypatch):
         assert (halted / name).read_text() == (whole / name).read_text(), name
     run.fulfil(small, halted)
     assert len(calls) == len(set(calls)) + 1
-    text = (halted / "without_training.json").read_text()
-    (halted / "without_training.json").write_text(text.replace('"judgement": 2,', ''))
-    run.fulfil(small, halted)
-    assert (halted / "without_training.json").read_text() == text
+    # older judgements are made again, of the samples that are there
+    for name in ("without_training.json", "finetune_rate0.001_seed0.json"):
+        text, number = (halted / name).read_text(), f'"judgement": {JUDGEMENT},'
+        assert number in text
+        (halted / name).write_text(text.replace(number, ""))
+        run.fulfil(small, halted)
+        assert (halted / name).read_text() == text
     assert len(calls) == len(set(calls)) + 1
 
 
@@ -310,13 +314,25 @@ def test_a_rate_that_diverges_is_not_chosen(small, monkeypatch):
     from gensim.train.loop import Diverged
 
     def diverges(plan, folder, ranks):
-        raise Diverged("the loss is not finite after 32 images")
+        if plan.settings.seed == 1 and plan.settings.learning_rate == 1.0:
+            raise Diverged("the loss is not finite after 32 images")
+        return 0.5 - 0.1 * plan.settings.learning_rate
 
     monkeypatch.setattr(run, "trained", diverges)
-    study = run.Study(load(small), small.parent, small.parent / "diverged", Ranks())
-    study.folder.mkdir()
+    monkeypatch.setattr(run.Study, "sample", lambda *_: None)
+    monkeypatch.setattr(run.Study, "result", lambda *_: {"judgement": JUDGEMENT})
+    changes = {"methods": ("finetune",), "learning_rates": (1e-3, 1.0), "cases": ()}
+    plan = load(small).model_copy(update={**changes, "pretrained": "model"})
+    study = run.Study(plan, small.parent, small.parent / "diverged", Ranks())
     slow, fast = (Cell("finetune", rate, 0, 0.8) for rate in (1e-3, 1.0))
-    assert study.loss(fast) is None and study.stored(f"{fast.name}_loss")["validation_loss"] is None
+    for cell in (slow, fast, fast._replace(seed=1), slow._replace(seed=1)):
+        (study.folder / cell.name).mkdir(parents=True)
+    losses = {cell: study.loss(cell) for cell in (slow, fast)}
+    assert losses[fast] < losses[slow]
+    losses, results = study.compared(losses)
+    assert losses[fast] is None and losses[slow] is not None
+    assert list(results) == [slow, slow._replace(seed=1)]
+    assert study.stored(f"{fast._replace(seed=1).name}_loss")["validation_loss"] is None
     assert best_rates({slow: 0.5, fast: None}) == {"finetune": 1e-3}
     tree = {"search": [{"method": "finetune", "rate": cell.rate, "validation_loss": loss}
                        for cell, loss in ((slow, 0.5), (fast, None))],

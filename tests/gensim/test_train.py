@@ -3,6 +3,7 @@ import csv
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,8 @@ from gensim.data.sets import CropSet  # noqa: E402
 from gensim.model.folder import load, save  # noqa: E402
 from gensim.ranks import Place, Ranks, threads  # noqa: E402
 from gensim.train.batches import ahead  # noqa: E402
-from gensim.train.plan import read_plan, settings_of, write_plan  # noqa: E402
+from gensim.train.loop import Diverged  # noqa: E402
+from gensim.train.plan import Settings, read_plan, settings_of, write_plan  # noqa: E402
 from gensim.train.run import begin  # noqa: E402
 from gensim.train.start import names_of  # noqa: E402
 from partsim.errors import Interrupted, UserError  # noqa: E402
@@ -288,8 +290,18 @@ def test_settings_and_plans(crops, tmp_path):
     made = plan(crops)
     write_plan(made, tmp_path)
     assert read_plan(tmp_path) == made
+    moved = made.model_copy(update={"files": tuple(Path("/moved") / path.name
+                                                   for path in made.files)})
+    assert made.agrees(moved) and made != moved
+    assert not made.agrees(moved.model_copy(update={"files": (Path("/moved/other.h5"),)}))
+    assert not made.agrees(moved.model_copy(update={"settings": Settings(batch=4)}))
     with pytest.raises(UserError, match="is not the folder of a training run"):
         read_plan(tmp_path / "none")
+
+
+def test_a_rate_far_too_large_diverges(crops, tmp_path):
+    with pytest.raises(Diverged, match="the loss is not finite after .* images; with a smaller"):
+        trained(crops, tmp_path, learning_rate=1e30, images=64, validate_every=8)
 
 
 def test_wrong_state_or_batch_is_refused(crops, tmp_path):
