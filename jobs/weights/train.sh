@@ -43,3 +43,5 @@ print(next(name for row, name in models.items() if row.startswith(sys.argv[2])))
 keep "$runs/study/$(model baseline)" baseline
 keep "$runs/study/$(model finetune)" finetuned
 keep "$runs/study/$(model distill)" distilled
+mkdir -p $weights/study
+cp "$runs"/study/{report.md,*.png,*.json} $weights/study/
