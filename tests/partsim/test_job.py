@@ -135,7 +135,10 @@ def test_coupon_is_correct():
     check(job, alloy)
     limit = 30e-6**2 * 8084 * (462 + 0.134 * 300) / (2 * (9.248 + 0.01571 * 1723))
     assert stability_limit(job, alloy) == pytest.approx(limit, rel=1e-2)
-    assert job.laser.power == pytest.approx(0.54 * 150) and job.arrivals.reach == 5 * 50e-6
+    assert job.laser.power == pytest.approx(0.54 * 150)
+    assert job.arrivals.reach == pytest.approx(2 * job.scan.hatch)
+    default = parse(job.text.replace('reach = "0.2 mm"', ""), COUPON).arrivals.reach
+    assert default == pytest.approx(5 * job.laser.radius) != job.arrivals.reach
 
 
 @pytest.mark.parametrize("path", TRACKS, ids=lambda path: path.stem)
