@@ -108,6 +108,7 @@ def save(model: Model, folder: Path, half: bool = False) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         unet.save_pretrained(partial / "unet")
+        _forget_place(partial / "unet" / "config.json")
         model.schedule.save_pretrained(partial / "scheduler")
         card = model.card.model_dump_json(indent=1) + "\n"
         (partial / CARD).write_text(card, encoding="utf-8")
@@ -119,6 +120,13 @@ def save(model: Model, folder: Path, half: bool = False) -> None:
         partial.rmdir()
     except OSError as problem:
         raise UserError(f"cannot write {folder}: {problem.strerror or problem}") from problem
+
+
+def _forget_place(config: Path) -> None:
+    """Takes out where a network was read, which says nothing elsewhere."""
+    entries = json.loads(config.read_text(encoding="utf-8"))
+    entries.pop("_name_or_path", None)
+    config.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def load_card(folder: Path) -> Card:

@@ -68,6 +68,8 @@ def test_folder_gives_back_the_model(model, tmp_path):
     half, whole = weights(model_folder.load(tmp_path / "m").unet), weights(model.unet)
     assert 0 < np.abs(half - whole).max() <= np.abs(whole).max() / 256
     assert not (tmp_path / "m" / "partial").exists()
+    model_folder.save(found, tmp_path / "again")  # of a network that was read somewhere
+    assert str(tmp_path) not in (tmp_path / "again" / "unet" / "config.json").read_text()
 
 
 def test_card_in_words(tmp_path):
