@@ -27,7 +27,7 @@ def draw_errors(held_out: dict[str, dict[str, list[float | None]]], path: Path) 
         pairs = [held_out[name].get(quantity, [None, None]) for name in names]
         mean, deviation = np.array(pairs, dtype=float).T
         place.barh(names, mean, xerr=deviation, color="#20639b", error_kw={"lw": 0.8})
-        unit = " / degrees" if "inclination" in quantity else " / %" * (quantity in MEANS)
+        unit = "\n/ degrees" if "inclination" in quantity else "\n/ %" * (quantity in MEANS)
         place.set_xlabel(quantity + unit)
     figure.axes[0].invert_yaxis()
     save(figure, path)
