@@ -26,6 +26,7 @@ class Place(NamedTuple):
     absorbed  W, of the beam there
     condition (3,)  nominal W, m/s, K
     along     (2,)  unit vector along the scan's lines in the layer: images are normal to it
+    refused   why a model cannot draw it, None where it can
     """
 
     point: np.ndarray
@@ -34,6 +35,7 @@ class Place(NamedTuple):
     absorbed: float
     condition: np.ndarray
     along: np.ndarray
+    refused: str | None = None
 
 
 class Arrivals(NamedTuple):

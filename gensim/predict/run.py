@@ -43,22 +43,39 @@ def predict(run: Path, model_folder: Path, asked: Asked, order: Order, output: P
         arrivals = ranks.together(lambda: read_arrivals(run))
         model = ranks.together(lambda: load(model_folder))
         ranks.together(lambda: check_section(model_folder, model))
-        places = ranks.together(lambda: found(arrivals, model, asked))
-        refused = ranks.together(lambda: refusals(model, order, places, asked.plane is not None))
-        known = [place for place, refusal in zip(places, refused) if refusal is None]
-        order = replace(order, conditions=np.stack([place.condition for place in known]))
+        places = ranks.together(lambda: found(arrivals, model, asked, order))
+        order = replace(order, conditions=np.stack([place.condition for place in drawable(places)]))
         images = drawn(model, order, ranks)
-        ranks.on_first(lambda: write(arrivals, model, asked, order, (places, refused), images,
-                                     output))
+        ranks.on_first(lambda: write(arrivals, model, asked, order, places, images, output))
 
 
-def found(arrivals: Arrivals, model: Model, asked: Asked) -> list[Place]:
-    """The places that are asked for."""
+def found(arrivals: Arrivals, model: Model, asked: Asked, order: Order) -> list[Place]:
+    """The places that are asked for; UserError where the model can draw none of a plane, or not
+    every one of points."""
     width = model.size * model.card.pixel_size
-    if asked.plane is None:
-        return [place_at(arrivals, point, asked.power, width) for point in asked.points]
-    points, beside = tiles(arrivals, asked.plane, width), near_plane(arrivals, asked.plane)
-    return [place_at(beside, point, asked.power, width) for point in points]
+    points, beside = asked.points, arrivals
+    if asked.plane is not None:
+        points, beside = tiles(arrivals, asked.plane, width), near_plane(arrivals, asked.plane)
+    places = [place_at(beside, point, asked.power, width) for point in points]
+    places = [place._replace(refused=refusal(model, order, place)) for place in places]
+    first = next((place.refused for place in places if place.refused), None)
+    if first is not None and (asked.plane is None or not drawable(places)):
+        raise UserError(first)
+    return places
+
+
+def drawable(places: list[Place]) -> list[Place]:
+    """Those that are not refused."""
+    return [place for place in places if place.refused is None]
+
+
+def refusal(model: Model, order: Order, place: Place) -> str | None:
+    """Why the model cannot draw a place, None where it can."""
+    try:
+        replace(order, conditions=place.condition[None]).check(model)
+    except UserError as problem:
+        return f"at {shown(place.point)}, layer {place.layer}: {problem}"
+    return None
 
 
 def check_section(folder: Path, model: Model) -> None:
@@ -68,35 +85,12 @@ def check_section(folder: Path, model: Model) -> None:
             "cross: images are set across the lines of the scan")
 
 
-def refusals(
-    model: Model, order: Order, places: list[Place], some: bool
-) -> list[str | None]:
-    """Why the model cannot draw each place; UserError where that leaves none, or, unless `some`
-    suffice, for the first."""
-    found: list[str | None] = []
-    for place in places:
-        try:
-            replace(order, conditions=place.condition[None]).check(model)
-            found.append(None)
-        except UserError as problem:
-            found.append(f"at {shown(place.point)}, layer {place.layer}: {problem}")
-    first = next(filter(None, found), None)
-    if first is not None and not (some and None in found):
-        raise UserError(first)
-    return found
-
-
 def write(
-    arrivals: Arrivals, model: Model, asked: Asked, order: Order,
-    places: tuple[list[Place], list[str | None]], images: np.ndarray, output: Path,
+    arrivals: Arrivals, model: Model, asked: Asked, order: Order, places: list[Place],
+    images: np.ndarray, output: Path,
 ) -> None:
-    """All files; the slabs and sections of an earlier call are gone.
-
-    places  all, and why some have no images
-    """
-    every, refused = places
-    can = np.array([refusal is None for refusal in refused])
-    known = [place for place, drawn_for in zip(every, can) if drawn_for]
+    """All files; the slabs and sections of an earlier call are gone."""
+    known = drawable(places)
     absorbed = np.array([place.absorbed for place in known])
     colours = write_samples(output / "samples.h5", model, order, images, absorbed)
     each = colours.reshape(len(known), order.count, *colours.shape[1:])
@@ -104,22 +98,21 @@ def write(
     for old in (*output.glob(SLABS), *(output / name for name in MOSAIC)):
         old.unlink(missing_ok=True)
     if asked.plane is not None:
-        section = laid(every, can, each[:, 0], pixel)
+        section = laid(places, each[:, 0], pixel)
         draw_section(output / "part.png", near_plane(arrivals, asked.plane), section)
         write_image(output / MOSAIC[0], section.image)
-        write_slab(output / MOSAIC[1], section.image, pixel, section.centre, every[0].along)
+        write_slab(output / MOSAIC[1], section.image, pixel, section.centre, places[0].along)
     else:
         draw_places(output / "part.png", arrivals, known, each, model.size * pixel)
         for number, (place, some) in enumerate(zip(known, each), 1):
             write_slab(output / SLABS.replace("*", str(number)), some[0], pixel, place.point,
                        place.along)
-    replace_json(output / "places.json", [told(place, refusal)
-                                          for place, refusal in zip(every, refused)])
+    replace_json(output / "places.json", [told(place) for place in places])
 
 
-def told(place: Place, refusal: str | None) -> dict[str, Any]:
+def told(place: Place) -> dict[str, Any]:
     """A place in SI units, and why there is no image of it, null where there is one."""
     power, speed, temperature = map(float, place.condition)
     return {"point": place.point.tolist(), "layer": place.layer, "distance": place.distance,
             "along": place.along.tolist(), "absorbed_power": place.absorbed, "power": power,
-            "speed": speed, "initial_temperature": temperature, "refused": refusal}
+            "speed": speed, "initial_temperature": temperature, "refused": place.refused}

@@ -19,14 +19,12 @@ class Section(NamedTuple):
     tile: int
 
 
-def laid(
-    places: list[Place], known: np.ndarray, images: np.ndarray, pixel_size: float
-) -> Section:
-    """The images (k, h, h, 3) of those places that are `known`, (n,) of which k are; the places
-    come row by row from the top, as `places.tiles` has them."""
+def laid(places: list[Place], images: np.ndarray, pixel_size: float) -> Section:
+    """The images (k, h, h, 3) of those k places that are not refused; the places come row by row
+    from the top, as `places.tiles` has them."""
     tile = images.shape[1]
     every = np.full((len(places), tile, tile, 3), GREY, np.uint8)
-    every[known] = images
+    every[[place.refused is None for place in places]] = images
     rows = len({float(place.point[2]) for place in places})
     grid = every.reshape(rows, -1, tile, tile, 3).transpose(0, 2, 1, 3, 4)
     image = grid.reshape(rows * tile, -1, 3)

@@ -201,7 +201,7 @@ def described(rows: dict[str, list[Result]]) -> str:
     refused = sorted({each["refused"] for each in found if each.get("frechet") is None})
     text = (f"the features of {first['name']}, the former on {first['dimensions']} principal axes "
             f"of crops that taught, which keep {100 * first['variance_kept']:.0f} % of their "
-            f"variance; {first['images'][0]} of the truth but beside another run")
+            f"variance; {first['images'][0]} images of the truth, fewer beside another run")
     if first.get("floor") is not None:
         text += f", halves of which are {first['floor']:.3g} apart"
     return text + "".join(f"; not told: {reason}" for reason in refused)

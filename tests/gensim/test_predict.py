@@ -115,8 +115,9 @@ def test_what_the_model_does_not_know_stays_grey(tmp_path):
     places = [place_at(arrivals, np.array([2e-4, y, z]), 110.0, 5e-5)
               for z in (1.5e-4, 1e-4) for y in (1e-4, 1.5e-4, 2e-4)]
     images = np.full((4, 8, 8, 3), [[[[7]]], [[[8]]], [[[9]]], [[[10]]]], np.uint8)
-    known = np.array([True, False, True, False, True, True])
-    section = laid(places, known, images, 6.25e-6)
+    places = [place._replace(refused="too warm" if number in (1, 3) else None)
+              for number, place in enumerate(places)]
+    section = laid(places, images, 6.25e-6)
     assert section.image.shape == (16, 24, 3) and section.tile == 8
     np.testing.assert_array_equal(section.image[::8, ::8, 0], [[7, GREY, 8], [GREY, 9, 10]])
     np.testing.assert_allclose(section.centre, [2e-4, 1.5e-4, 1.25e-4])
@@ -177,7 +178,8 @@ def test_part_is_drawn_as_it_stands(kind, tmp_path):
     if kind == "plane":
         four = [place_at(arrivals, np.array([2e-4, y, z]), 110.0, 5e-5)
                 for z in (1.5e-4, 1e-4) for y in (1e-4, 1.5e-4)]
-        section = laid(four, np.array([True, False, False, True]), images[:, 0], 5e-5 / 16)
+        four[1:3] = [place._replace(refused="too warm") for place in four[1:3]]
+        section = laid(four, images[:, 0], 5e-5 / 16)
         draw_section(path, arrivals, section)
         to_blue = middle_of(path, blue) - middle_of(path, red)
         np.testing.assert_allclose(to_blue[0] / to_blue[1], 1, rtol=0.05)
