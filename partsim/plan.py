@@ -21,7 +21,7 @@ from partsim.part.material import Material
 from partsim.part.scanfile import line_spacing
 from partsim.part.strategy import Sweep
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
-from partsim.phase.kernels import Groups
+from partsim.phase.ranges import Groups
 from partsim.program import Stretch, final_stretch, layer_stretch
 from partsim.thermal.pace import FOLLOW, INTERVAL
 from partsim.thermal.superstep import stage_count

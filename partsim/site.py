@@ -21,7 +21,7 @@ from .mesh.view import BlockView
 from .part.material import Material
 from .part.section import covered
 from .phase.integrate import BlockPhases, Options, PhaseFields, beta, initial
-from .phase.kernels import Groups
+from .phase.ranges import Groups
 from .phase.model import PhaseLaw, check_law
 from .thermal.heat import Heat
 from .thermal.losses import make_loss_law

@@ -3,6 +3,7 @@
     model      the constants, and the model of one point in plain Python: the reference
     lane       the equations of one point, compiled
     rows       their loops over the points of a batch
+    ranges     points of a block in the vectors, lanes of a batch
     visits     the sections of the code, which are counted
     batch      one step of a batch
     kernels    one step of any number of points, and of blocks that may rest

@@ -7,9 +7,10 @@ import numpy as np
 
 from partsim.errors import UserError
 
-from .kernels import Groups, Step, advance, awake, catch_up, no_visits, substep_count, sweep
+from .kernels import Step, advance, awake, catch_up, no_visits, substep_count, sweep
 from .lane import UNRESOLVED
 from .model import PhaseLaw
+from .ranges import Groups
 
 SCHEMES = ("explicit", "crank-nicolson", "off")
 

@@ -10,7 +10,8 @@ from partsim.macrostep import MacroStep
 from partsim.part import material as materials
 from partsim.part.scan import ScanPath
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
-from partsim.phase.kernels import Groups, advance_explicit
+from partsim.phase.kernels import advance_explicit
+from partsim.phase.ranges import Groups
 from partsim.phase.model import PhaseLaw
 from partsim.thermal.content import make_content_table
 from partsim.thermal.levels import runs_by_level

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from partsim.mesh.nodes import key_point
-from partsim.phase import kernels, visits
+from partsim.phase import ranges, visits
 from partsim.phase.integrate import BlockPhases, Options, PhaseFields
 from partsim.phase.model import PhaseLaw, martensite_equilibrium, mobility
 from tests.meshes import alone, make_mesh, scattered, small_lattice, varied_leaves
@@ -20,7 +20,7 @@ def block_phases(X_as, X_am, tolerance=TOLERANCE):
     blocks = len(X_as) // BLOCK
     first = 100 * np.arange(blocks + 1)
     second = first[-1] + (BLOCK - 100) * np.arange(blocks + 1)
-    return BlockPhases(fields, kernels.Groups(first, second), LAW, Options(0.1, tolerance))
+    return BlockPhases(fields, ranges.Groups(first, second), LAW, Options(0.1, tolerance))
 
 
 def temperatures(blocks, steps, seed=0):
