@@ -89,24 +89,48 @@ def contents(temperature, table):
     return result
 
 
+@kernel()
+def temperature_at(content, near, table):
+    """The temperature with a heat content, looked for at the temperature `near` before elsewhere.
+
+    The result is the same for every `near`, bit for bit.
+    """
+    at = segment(near, table)
+    if not table.content[at] <= content < table.content[at + 1]:
+        at = np.searchsorted(table.content, content, side="right") - 1
+        at = min(max(at, 0), len(table.slope) - 1)
+    return at * STEP + (content - table.content[at]) / table.slope[at]
+
+
 @njit(cache=True)
-def temperatures(content, table):
-    """(n,) the temperatures with the heat contents (n,): the inverse of `contents`."""
+def temperatures(content, near, table):
+    """(n,) the temperatures with the heat contents (n,): the inverse of `contents`.
+
+    near  (n,) K, close to the result where that is known; it decides nothing but the time taken
+    """
     result = np.empty(len(content))
     for n in range(len(content)):
-        at = np.searchsorted(table.content, content[n], side="right") - 1
-        at = min(max(at, 0), len(table.slope) - 1)
-        result[n] = at * STEP + (content[n] - table.content[at]) / table.slope[at]
+        result[n] = temperature_at(content[n], near[n], table)
     return result
 
 
-@kernel()
+@kernel(forceinline=True)
 def walk(temperature, change, table):
     """The T whose heat content exceeds that of `temperature` by `change` K.
 
-    The way there leads from segment to segment; no change gives back the temperature itself.
+    No change gives back the temperature itself.
     """
-    slope, at = table.slope, segment(temperature, table)
+    at = segment(temperature, table)
+    there = temperature + change / table.slope[at]
+    if at * STEP <= there <= (at + 1) * STEP:
+        return there
+    return walk_far(temperature, change, at, table)
+
+
+@kernel()
+def walk_far(temperature, change, at, table):
+    """`walk` from segment to segment, from the segment `at` on in which `temperature` lies."""
+    slope = table.slope
     while change > 0.0 and at < len(slope) - 1:
         border = (at + 1) * STEP
         if temperature + change / slope[at] <= border:
@@ -123,10 +147,7 @@ def walk(temperature, change, table):
 
 
 @kernel()
-def rewarm(old, new, table):
-    """Replaces new = T + d theta by the temperature with the heat content theta(T) + d theta.
-
-    old, new  (n,) K, T before the step, and what constant heat capacity would have made of it
-    """
-    for n in range(len(old)):
-        new[n] = walk(old[n], new[n] - old[n], table)
+def add_change(content, temperature, new):
+    """Replaces new = T + d (n,) by content + d, content = theta(T)."""
+    for n in range(len(new)):
+        new[n] = content[n] + (new[n] - temperature[n])

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..ledger import Ledger
 from ..timers import Timers
-from .content import rewarm
+from .content import add_change
 from .heat import Heat
 from .kernels import finish_surface, sweep
-from .losses import cool_surface, cool_surface_content, removed
+from .losses import cool_contents, cool_surface, cool_surface_content, removed
 from .source import Beam, Optics, aim, beam_room, empty_beam
 
 
@@ -33,7 +33,7 @@ class Explicit:
         self.ratio = dt * heat.mesh.area[top] / heat.capacity[top]
         self.ratio[np.isin(top, heat.fixed)] = 0.0
         self.top_capacity = heat.capacity[top[heat.top_owned]]
-        self.before, self.after = np.zeros((2, len(top)))
+        self.before, self.after, self.room = np.zeros((3, len(top)))
         self.peak = 0.0
         self.paths = ()
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
@@ -69,16 +69,41 @@ class Explicit:
         start  s, time on the paths
         """
         heat, new = self.heat, temperature if new is None else new
-        if heat.table is not None and new is temperature:
-            temperature = temperature.copy()
+        self.conduct(temperature, new, self.load(start), heat.table)
+        account, result = (heat.top, self.ratio, heat.law), (self.before, self.after)
+        if heat.table is None:
+            cool_surface(new, *account, *result)
+        else:
+            cool_surface_content(new, *account, heat.table, self.room, *result)
+        self.book_losses()
+
+    def step_content(
+        self, content: np.ndarray, temperature: np.ndarray, new: np.ndarray
+    ) -> None:
+        """The heat `content` (n_total,) of `temperature` dt later goes to `new`; without beams."""
+        heat = self.heat
+        self.conduct(temperature, new, self.dark, None)
+        if heat.table is not None:
+            add_change(content, temperature, new)
+        account, result = (heat.top, self.ratio, heat.law), (self.before, self.after)
+        if heat.table is None:
+            cool_surface(new, *account, *result)
+        else:
+            cool_contents(new, temperature, *account, heat.table, self.room, *result)
+        self.book_losses()
+
+    def conduct(self, temperature: np.ndarray, new: np.ndarray, beam: Beam, table) -> None:
+        """What conduction and a beam do in a step, see `sweep`; books what passes the plate."""
+        heat = self.heat
         peak = sweep(
             temperature,
             new,
             heat.contributions,
             heat.conduction,
-            self.load(start),
+            beam,
             self.block_rates,
             heat.work,
+            table,
         )
         self.peak = max(self.peak, peak)
         with self.timers("halo"):
@@ -87,21 +112,10 @@ class Explicit:
             self.ledger.lost_plate.add(
                 -self.dt * float(heat.contributions[heat.fixed_owned].sum())
             )
-        finish_surface(temperature, new, heat.contributions, self.surface_rates)
-        if heat.table is not None:
-            rewarm(temperature, new, heat.table)
-        if len(heat.top):
-            self.cool(new)
+        finish_surface(temperature, new, heat.contributions, self.surface_rates, table)
 
-    def cool(self, temperature: np.ndarray) -> None:
-        """What the top surface loses in a step; books its energy."""
-        heat, owned = self.heat, self.heat.top_owned
-        account = self.before, self.after
-        if heat.table is None:
-            cool_surface(temperature, heat.top, self.ratio, heat.law, *account)
-        else:
-            cool_surface_content(
-                temperature, heat.top, self.ratio, heat.law, heat.table, *account
-            )
+    def book_losses(self) -> None:
+        """Books what the top surface has lost in a step."""
+        owned = self.heat.top_owned
         gone = removed(self.before[owned], self.after[owned], self.top_capacity)
         self.ledger.lost_top.add(gone)

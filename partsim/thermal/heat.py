@@ -59,9 +59,10 @@ class Heat:
         """Heat content as a temperature in K, in the shape (n,) of the temperatures."""
         return temperature if self.table is None else contents(temperature, self.table)
 
-    def temperature(self, content: np.ndarray) -> np.ndarray:
-        """K, the inverse of `content`."""
-        return content if self.table is None else temperatures(content, self.table)
+    def temperature(self, content: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+        """K, the inverse of `content`; the less time is taken the closer it is to `near` (n,) K."""
+        near = content if near is None else near
+        return content if self.table is None else temperatures(content, near, self.table)
 
     def enthalpy(self, temperature: np.ndarray) -> float:
         """J of this rank's owned nodes, counted from 0 K."""

@@ -7,7 +7,8 @@ from numba import njit
 
 from ..compiled import kernel
 from ..mesh.local import Tables, gather, scatter
-from .conductivity import vary_kappa
+from .conductivity import corner_sum, vary_kappa
+from .content import walk
 from .source import add_beam
 from .stencil import GAP, conduct, conduct_uniform, make_weights, slab
 
@@ -22,7 +23,7 @@ class Conduction(NamedTuple):
     consolidated  (nb, B^3)  consolidated fraction r_c
     solid         (nb,)      whether r_c = 1 in the whole block and k does not depend on more
     law           (k_powder, k_melt, k_solid, T_solidus, T_liquidus)
-    table         (n, 3)     k(T) as in .conductivity; n = 0 where the k of `law` are constant
+    table         (n, COLUMNS)  k(T) as in .conductivity; n = 0 where the k of `law` are constant
     """
 
     size: tuple
@@ -85,7 +86,6 @@ def consolidate(values, active, size, law, consolidated, kappa):
     Returns the smallest r_c of the block's active cells, 0 if some cells are not active yet.
     """
     n, pitch, width = len(size), len(size) + 1, slab(size)
-    plane = pitch * pitch
     k_powder, k_melt, k_solid, solidus, liquidus = law
     slope = 1.0 / (liquidus - solidus)
     least = 1.0 if active == n else 0.0
@@ -94,11 +94,7 @@ def consolidate(values, active, size, law, consolidated, kappa):
             at, cell = (k * pitch + j) * pitch, (k * n + j) * n
             target = k * width + j * pitch
             for i in range(n):
-                low = values[at + i] + values[at + i + 1]
-                low += values[at + i + pitch] + values[at + i + pitch + 1]
-                high = values[at + plane + i] + values[at + plane + i + 1]
-                high += values[at + plane + i + pitch] + values[at + plane + i + pitch + 1]
-                g = (0.125 * (low + high) - solidus) * slope
+                g = (0.125 * corner_sum(values, at + i, pitch) - solidus) * slope
                 g = 0.0 if g < 0.0 else g
                 g = 1.0 if g > 1.0 else g
                 r = consolidated[cell + i]
@@ -158,10 +154,9 @@ def renew_kappa(block, conduction, work):
 
 
 @kernel(forceinline=True)
-def sweep_block(block, arrays, conduction, beam, rate, work):
+def sweep_block(block, arrays, conduction, beam, rate, table, work):
     """One explicit step of a block; arguments and result as of `sweep`, whose `arrays` are
-    (temperature, new, contributions) and whose `rate` is that of the block. `work.values` is left
-    with its temperatures before the step.
+    (temperature, new, contributions) and whose `rate` is that of the block.
     """
     temperature, new, contributions = arrays
     size, tables = conduction.size, conduction.tables
@@ -177,34 +172,44 @@ def sweep_block(block, arrays, conduction, beam, rate, work):
         for j in range(1, n):
             row = (k * pitch + j) * pitch + 1
             for i in range(n - 1):
-                new[target + i] = work.values[row + i] - rate * work.flux[row + i]
+                old, lost = work.values[row + i], rate * work.flux[row + i]
+                if table is None:
+                    new[target + i] = old - lost
+                else:
+                    new[target + i] = walk(old, -lost, table)
             target += n - 1
     scatter(work.flux, tables, block, contributions)
     return peak
 
 
 @kernel()
-def sweep(temperature, new, contributions, conduction, beam, rates, work):
+def sweep(temperature, new, contributions, conduction, beam, rates, work, table=None):
     """One explicit step of all blocks: interior nodes are updated, surface nodes collect flux.
 
     temperature    (n_total,)  K
-    new            (n_total,)  K, interior nodes get T - dt/m (K T - load); as they are read by
-                   their own block only, `new` may be `temperature`
+    new            (n_total,)  K, interior nodes get T - d with d = dt/m (K T - load), or where
+                   there is a table the temperature with the heat content theta(T) - d; as they are
+                   read by their own block only, `new` may be `temperature`
     contributions  (n_slots,)  W, zero on entry
     beam           the source of the step
     rates          (nb,)       s/(J/K), dt over the lumped mass of an interior node
+    table          a ContentTable or None
 
     Returns the highest old temperature in the blocks that the beam reaches, 0 if there is none.
     """
     arrays, peak = (temperature, new, contributions), 0.0
     for block in range(len(conduction.tables.active)):
-        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], work))
+        peak = max(peak, sweep_block(block, arrays, conduction, beam, rates[block], table, work))
     return peak
 
 
 @kernel()
-def finish_surface(temperature, new, contributions, rates):
-    """new = T - (dt/m) R at the surface nodes (rates is zero at fixed ones); R becomes zero."""
+def finish_surface(temperature, new, contributions, rates, table=None):
+    """What `sweep` does, at the surface nodes with d = (dt/m) R (0 at fixed ones); R becomes 0."""
     for node in range(len(rates)):
-        new[node] = temperature[node] - rates[node] * contributions[node]
+        old, lost = temperature[node], rates[node] * contributions[node]
+        if table is None:
+            new[node] = old - lost
+        else:
+            new[node] = walk(old, -lost, table)
         contributions[node] = 0.0

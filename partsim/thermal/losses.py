@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compiled import kernel
 from ..fastmath import exp_accurate
-from .content import content_at
+from .content import content_at, segment, temperature_at
 
 STEFAN_BOLTZMANN = 5.670374e-8  # W/(m^2 K^4)
 GAS_CONSTANT = 8.314462618  # J/(mol K)
@@ -173,6 +173,17 @@ def any_above(values, limit):
 
 
 @kernel(error_model="numpy")
+def solve_twice(target, ratio, law, result):
+    """newton_twice, or newton_twice_faint where that gives the same bits."""
+    for first in range(0, len(target), CHUNK):
+        part = slice(first, first + CHUNK)
+        if any_above(target[part], law.faint):
+            newton_twice(target[part], ratio[part], law, result[part])
+        else:
+            newton_twice_faint(target[part], ratio[part], law, result[part])
+
+
+@kernel(error_model="numpy")
 def cool_surface(temperature, nodes, ratio, law, before, after):
     """Replaces T* by T with T + (dt A / m) q(T) = T* at the top nodes; no node knows of another.
 
@@ -181,12 +192,7 @@ def cool_surface(temperature, nodes, ratio, law, before, after):
     """
     for n in range(len(nodes)):
         before[n] = temperature[nodes[n]]
-    for first in range(0, len(nodes), CHUNK):
-        part = slice(first, first + CHUNK)
-        if any_above(before[part], law.faint):
-            newton_twice(before[part], ratio[part], law, after[part])
-        else:
-            newton_twice_faint(before[part], ratio[part], law, after[part])
+    solve_twice(before, ratio, law, after)
     for n in range(len(nodes)):
         if not after[n] > 0.0:
             after[n] = cool_node(before[n], ratio[n], law)
@@ -218,17 +224,46 @@ def cool_content(target, hot, ratio, law, table):
 
 
 @kernel(error_model="numpy")
-def cool_surface_content(temperature, nodes, ratio, law, table, before, after):
+def cool_surface_content(temperature, nodes, ratio, law, table, room, before, after):
     """What `cool_surface` does where heat content is not temperature: theta(T) in place of T.
 
+    room           (n,)  scratch
     before, after  (n,)  are left with the heat contents before and after
     """
     for n in range(len(nodes)):
-        hot = temperature[nodes[n]]
-        before[n], _ = content_at(hot, table)
-        cooled = cool_content(before[n], hot, ratio[n], law, table)
-        after[n], _ = content_at(cooled, table)
-        temperature[nodes[n]] = cooled
+        before[n] = temperature[nodes[n]]
+    cool_by_content(before, ratio, law, table, room, after)
+    for n in range(len(nodes)):
+        temperature[nodes[n]] = after[n]
+        before[n], _ = content_at(before[n], table)
+        after[n], _ = content_at(after[n], table)
+
+
+@kernel(error_model="numpy")
+def cool_contents(content, near, nodes, ratio, law, table, room, before, after):
+    """`cool_surface_content` where heat contents are kept; `near` as of temperature_at."""
+    for n in range(len(nodes)):
+        before[n] = temperature_at(content[nodes[n]], near[nodes[n]], table)
+    cool_by_content(before, ratio, law, table, room, after)
+    for n in range(len(nodes)):
+        before[n] = content[nodes[n]]
+        after[n], _ = content_at(after[n], table)
+        content[nodes[n]] = after[n]
+
+
+@kernel(error_model="numpy")
+def cool_by_content(hot, ratio, law, table, room, cooled):
+    """cooled (n,) becomes the T with theta(T) + ratio q(T) = theta(hot).
+
+    Within a segment of the table, where theta is straight, this is T + ratio/slope q(T) = hot.
+    """
+    for n in range(len(hot)):
+        room[n] = ratio[n] / table.slope[segment(hot[n], table)]
+    solve_twice(hot, room, law, cooled)
+    for n in range(len(hot)):
+        if segment(cooled[n], table) != segment(hot[n], table) or not cooled[n] > 0.0:
+            target, _ = content_at(hot[n], table)
+            cooled[n] = cool_content(target, hot[n], ratio[n], law, table)
 
 
 @kernel(error_model="numpy")

@@ -55,6 +55,7 @@ class Room(NamedTuple):
     capacity: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    scaled: np.ndarray
 
 
 class Multirate:
@@ -88,7 +89,7 @@ class Multirate:
         self.field = Field(*mesh.home, block_rates, rates, ratio, capacity, ratio[slow],
                            capacity[slow], nodes.n_ghost)
         self.residual = np.zeros((self.count, nodes.n_slots))
-        self.room = Room(np.zeros(len(top), np.int64), *np.zeros((4, len(top))))
+        self.room = Room(np.zeros(len(top), np.int64), *np.zeros((5, len(top))))
         cells = mesh.active / mesh.active.sum()
         self.weight = mesh.total_nodes * cells
         self.paths, self.peak, self.updates = (), 0.0, 0.0
@@ -230,20 +231,6 @@ def remember(block, state, field, fresh):
             former[n] = now if fresh | (now > old) else old
 
 
-@kernel(forceinline=True)
-def rewarm_block(block, temperature, conduction, table, work):
-    """Interior nodes of a block whose `temperature` is T + d theta, T in work.values, get the
-    temperature with the heat content theta(T) + d theta."""
-    n, pitch = len(conduction.size), len(conduction.size) + 1
-    at = conduction.tables.interior_first[block]
-    for k in range(1, conduction.tables.active[block]):
-        for j in range(1, n):
-            for place in range((k * pitch + j) * pitch + 1, (k * pitch + j) * pitch + n):
-                old = work.values[place]
-                temperature[at] = walk(old, temperature[at] - old, table)
-                at += 1
-
-
 @kernel()
 def fire(state, residual, field, conduction, source, levels, time, table, work):
     """Blocks whose step begins at `time` begin it; returns the peak as `sweep` does.
@@ -267,9 +254,7 @@ def fire(state, residual, field, conduction, source, levels, time, table, work):
             if fresh or level < FOLLOW:
                 remember(block, state, field, fresh)
             rate = field.block_rates[block] * (1 << level)
-            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, work))
-            if table is not None:
-                rewarm_block(block, temperature, conduction, table, work)
+            peak = max(peak, sweep_block(block, arrays, conduction, beam, rate, table, work))
     return peak
 
 
@@ -362,7 +347,8 @@ def cool_level(temperature, field, levels, slowest, level, law, table, room):
     if table is None:
         cool_surface(temperature, nodes, ratio, law, before, after)
     else:
-        cool_surface_content(temperature, nodes, ratio, law, table, before, after)
+        scaled = room.scaled[:count]
+        cool_surface_content(temperature, nodes, ratio, law, table, scaled, before, after)
     gone = 0.0
     for at in range(count):
         gone += room.capacity[at] * (before[at] - after[at])

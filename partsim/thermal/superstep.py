@@ -72,20 +72,21 @@ class SuperStep:
             self.set_plate(temperature, plate)
         heat, stages = self.heat, stage_count(dt, self.longest)
         self.euler = Explicit(heat, euler_step(dt, stages), self.ledger, self.timers)
-        start = heat.content(temperature).copy()
-        moved, first_energy = self.advance(temperature)
+        start, warm = heat.content(temperature).copy(), temperature
+        moved, first_energy = self.advance(start, warm)
         first = moved - start
         before, now = start.copy(), start + first / 3
         energy_before, energy = np.zeros(2), first_energy / 3
         for weight in weights(stages):
             mu, nu, gamma = weight
-            moved, added = self.advance(heat.temperature(now))
+            warm = heat.temperature(now, near=warm)
+            moved, added = self.advance(now, warm)
             combine(before, moved, start, first, weight)
             before, now = now, before
             summed = mu * (energy + added) + nu * energy_before - gamma * first_energy
             energy_before, energy = energy, summed
         held = temperature[heat.fixed]
-        temperature[:] = heat.temperature(now)
+        temperature[:] = heat.temperature(now, near=warm)
         temperature[heat.fixed] = held  # to the last bit
         self.ledger.lost_top.add(float(energy[0]))
         self.ledger.lost_plate.add(float(energy[1]))
@@ -98,8 +99,10 @@ class SuperStep:
         gained = heat.content(temperature[owned]) - before
         self.ledger.lost_plate.add(-float(heat.capacity[owned] @ gained))
 
-    def advance(self, temperature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """E(Y), and the J (2,) that leave through the top and the plate in this Euler step."""
+    def advance(
+        self, content: np.ndarray, temperature: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """E(Y) of Y = content, and the J (2,) that then leave through the top and the plate."""
         self.euler.ledger = left = Ledger()
-        self.euler.step(temperature, new=self.moved)
-        return self.heat.content(self.moved), np.array([left.lost_top.value, left.lost_plate.value])
+        self.euler.step_content(content, temperature, self.moved)
+        return self.moved, np.array([left.lost_top.value, left.lost_plate.value])

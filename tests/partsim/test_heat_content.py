@@ -11,9 +11,11 @@ from partsim.mesh import growth
 from partsim.part import material as materials
 from partsim.part.material import Curve
 from partsim.part.scan import ScanPath
-from partsim.thermal import content
-from partsim.thermal.content import contents, make_content_table, temperatures
+from partsim.thermal import conductivity, kernels, losses
+from partsim.thermal.conductivity import make_conductivity_table
+from partsim.thermal.content import STEP, contents, make_content_table, temperatures
 from partsim.thermal.losses import cool_content, loss, make_loss_law
+from partsim.thermal.stencil import slab
 from tests.build_job import EXPLICIT, build_job, run_build
 from tests.heat_run import HeatRun
 from tests.meshes import (
@@ -57,7 +59,10 @@ def test_constant_heat_capacity_needs_no_table():
 
 def test_temperatures_are_the_inverse():
     at = np.concatenate([np.linspace(1, 6000, 997), [1658.15, 1723.15, 2.0, 4000.0]])
-    np.testing.assert_allclose(temperatures(contents(at, TABLE), TABLE), at, rtol=1e-13)
+    back = temperatures(contents(at, TABLE), at, TABLE)
+    np.testing.assert_allclose(back, at, rtol=1e-13)
+    for near in (0 * at, at + 3.0, at - 1000.0, 2 * at):
+        np.testing.assert_array_equal(temperatures(contents(at, TABLE), near, TABLE), back)
 
 
 @COMPILED_AND_PLAIN
@@ -66,12 +71,11 @@ def test_walk_adds_heat_content(pick):
     random = np.random.default_rng(3)
     old = np.concatenate([random.uniform(200, 4000, 100), [1658.0, 1660.0, 300.0, 1722.0]])
     for change in (0.0, 1e-9, 0.3, -0.3, 40.0, -40.0, 700.0, -150.0):
-        new = old + change
-        pick(content.rewarm)(old, new, TABLE)
+        new, given, rates = np.empty_like(old), np.full(len(old), -change), np.ones(len(old))
+        pick(kernels.finish_surface)(old, new, given, rates, TABLE)
         if change == 0.0:
             np.testing.assert_array_equal(new, old)
-        np.testing.assert_allclose(
-            contents(new, TABLE) - contents(old, TABLE), (old + change) - old, atol=3e-12)
+        np.testing.assert_allclose(contents(new, TABLE) - contents(old, TABLE), change, atol=3e-12)
 
 
 @COMPILED_AND_PLAIN
@@ -87,6 +91,57 @@ def test_cooled_surface_solves_its_equation(pick):
             root = brentq(balance, 50, max(hot, 293) + 1, xtol=1e-12, rtol=1e-14)
             found = pick(cool_content)(target, hot, ratio, law, TABLE)
             assert found == pytest.approx(root, rel=1e-12)
+
+
+@COMPILED_AND_PLAIN
+def test_surface_cools_as_its_nodes_do(pick):
+    """Cold, hot and evaporating nodes, some of which leave their segment; fixed ones stay."""
+    law = make_loss_law(STEEL, True, True)
+    hot = np.array([293.0, 500.1, 900.0, 1659.0, 1724.1, 2600.0, 3500.0, 4500.0, 9000.0, 700.0])
+    ratio = np.array([1e-4, 4e-6, 1e-4, 1e-4, 4e-6, 1e-7, 4e-6, 1e-4, 4e-6, 0.0])
+    target = contents(hot, TABLE)
+    expected = [cool_content(*each, law, TABLE) for each in zip(target, hot, ratio)]
+    nodes, (room, before, after) = np.arange(len(hot))[::-1].copy(), np.zeros((3, len(hot)))
+    cooled, content = hot.copy(), target.copy()
+    account = nodes, ratio[nodes], law, TABLE, room, before, after
+    pick(losses.cool_surface_content)(cooled, *account)
+    np.testing.assert_allclose(cooled, expected, rtol=1e-12)
+    np.testing.assert_array_equal(before, target[nodes])
+    np.testing.assert_array_equal(after, contents(cooled, TABLE)[nodes])
+    pick(losses.cool_contents)(content, hot + 5.0, *account)
+    np.testing.assert_allclose(content, contents(cooled, TABLE), rtol=1e-12)
+    np.testing.assert_array_equal(after, content[nodes])
+    assert (np.abs(cooled - hot) > 2 * STEP).any() and cooled[-1] == hot[-1]
+
+
+@COMPILED_AND_PLAIN
+@pytest.mark.parametrize("low, high, error", [
+    (310, 1600, 1e-11), (100, 200, 1e-11), (250, 350, 1e-11), (1800, 3000, 1e-11),
+    (3000, 3200, 1e-11), (1700, 1715, 1e-4), (1600, 1800, 0.15)])
+def test_conductivity_within_a_straight_stretch_and_across_its_ends(pick, low, high, error):
+    """k_powder (1 - r_c) + k_melt g + k_solid (r_c - g) at the mean of the corners, by np.interp.
+
+    While steel melts, g k_melt is a parabola and the table its chords; beside the solidus and the
+    liquidus, which are no nodes of it, it cuts corners of 0.27 W/(m K^2).
+    """
+    size, pitch = (0,) * 4, 5
+    values, kappa = np.zeros(pitch**3 + 64), np.zeros(4 * slab(size))
+    values[: pitch**3] = low + (high - low) * np.random.default_rng(1).random(pitch**3)
+    corners = values[: pitch**3].reshape(pitch, pitch, pitch)
+    for axis in range(3):
+        corners = 0.5 * (np.take(corners, range(4), axis) + np.take(corners, range(1, 5), axis))
+    mean = corners.ravel()
+    g = np.clip((mean - STEEL.solidus) / (STEEL.liquidus - STEEL.solidus), 0, 1)
+    r_c = np.maximum(np.random.default_rng(2).random(64), g)
+    table = make_conductivity_table(STEEL)
+    pick(conductivity.vary_kappa)(values, 4, size, table, r_c, kappa)
+
+    def k(name):
+        return np.interp(mean, STEEL.curves[name].T, STEEL.curves[name].value)
+    solid, melt = k("conductivity_solid"), k("conductivity_melt")
+    expected = STEEL.conductivity_powder * (1 - r_c) + melt * g + solid * (r_c - g)
+    found = kappa.reshape(4, -1)[:, : pitch * pitch - 5].reshape(4, 4, pitch)[..., :4].ravel()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=error)
 
 
 def column(comm, cells, length, function, alloy, **options):
