@@ -1,18 +1,20 @@
 """A model of the time per base step on any number of ranks, from the real mesh and its partition.
 
-    one rate    t = max_r (c W_r) + messages
+    one rate    t = begin + max_r (c W_r) + messages
     multirate   the same for each interval between two choices of levels, in which a block of level
                 l works every 2^l base steps, and its rank sends as often what it shares; blocks of
                 level 0, around the beams, cost c_hot per work. Ranks meet every 2^b base steps, b
                 the lowest level of a block at a border: in between each works by itself, and the
-                slowest is waited for. What every rank does for itself in an interval, choosing
-                levels and aiming the beams, is `begin` seconds a base step whatever their number,
-                and a step that ends in messages takes `call` more than one that runs compiled.
+                slowest is waited for. A step that ends in messages takes `call` more than one
+                that runs compiled.
 
-Costs are measured on one rank, messages take their latency and their bytes over the bandwidth.
-Blocks that are not around the beams cost what they do with one rate, where phases move in every
-step: too much with many rates, by what hot blocks then cost too little. Not in it: the memory that
-ranks of a node share, noise, and that a rank waits for its neighbours only.
+What every rank does for itself whatever their number is `begin` seconds a base step: with one rate
+calls and books, with many also choosing levels and aiming the beams. Costs are measured on one
+rank, messages take their latency and their bytes over the bandwidth. Blocks that are not around the
+beams cost what they do with one rate, where phases move in every step: too much with many rates, by
+what hot blocks then cost too little. Not in it: the memory that ranks of a node share, what a
+message costs beside its latency, lists that are made for each neighbour, noise, and that a rank
+waits for its neighbours only. So it is too hopeful where a rank has few blocks.
 """
 
 from typing import NamedTuple
@@ -58,11 +60,10 @@ class Costs(NamedTuple):
     call: float = 0.0
 
     @classmethod
-    def fitted(cls, layout: Layout, step: float, one_rate: float, begin: float,
+    def fitted(cls, layout: Layout, step: float, other: float, begin: float,
                call: float) -> "Costs":
-        """Those of multirate steps, from seconds per base step on one rank of these and of one
-        rate: what the others do not explain is the cost of hot blocks."""
-        other = one_rate / layout.work.sum()
+        """Those of multirate steps, from seconds per base step on one rank: what the other blocks
+        do not explain is the cost of hot ones."""
         hot = (layout.work * (layout.levels == 0)).sum(axis=1).mean()
         rest = (layout.work * 0.5**layout.levels * (layout.levels > 0)).sum(axis=1).mean()
         return cls(max(step - begin - other * rest, 0.0) / max(hot, 1e-30), other, True, begin,
@@ -99,6 +100,11 @@ class Partition(NamedTuple):
         block, direction = np.nonzero((beside >= 0) & (owner[beside] != owner[:, None]))
         other = beside[block, direction]
         nodes = (leaves.block + 1.0) ** (3 - np.abs(DIRECTIONS[direction]).sum(axis=1))
+        # of finer blocks only one is found: every one of them finds the coarser block instead
+        known = leaves.level[other] <= leaves.level[block]
+        coarser = leaves.level[other] < leaves.level[block]
+        block, other = np.r_[block[known], other[coarser]], np.r_[other[known], block[coarser]]
+        nodes = np.r_[nodes[known], nodes[coarser]]
         pair = owner[block] * ranks + owner[other]
         whole, which = np.unique(pair, return_inverse=True)
         total = BYTES * shared_nodes(grid, owner, ranks, whole)
@@ -120,22 +126,26 @@ def predicted_seconds(
     layout: Layout, part: Partition, costs: Costs, link: Link
 ) -> dict[str, float]:
     """Seconds per base step: all; of computing, messages, and what every rank does; of the hot
-    blocks of the rank that has most of them, which no number of ranks of this partition is faster
-    than; and how much more than the mean the rank has that computes longest."""
+    blocks of the rank that has most of them, of all hot blocks, and of the largest of them, than
+    which no number of ranks is faster; and how much more than the mean the rank has that computes
+    longest."""
     levels = layout.levels if costs.multirate else np.zeros((1, len(layout.work)), int)
-    computing, messages, fixed, hot, mean = [], [], [], [], []
+    computing, messages, fixed, mean = [], [], [], []
+    hot = costs.hot * layout.work * (levels == 0) * costs.multirate
     for level in levels:
         work = work_of(level, layout.work, part, costs)
         lowest = int(level[part.block].min()) if len(part.block) else work.shape[1]
         computing.append(computing_seconds(work, lowest))
         messages.append(message_seconds(level, part, link, layout.fast))
         fixed.append(costs.begin + (costs.call * 0.5**lowest if len(part.block) else 0.0))
-        hot.append(work[:, 0].max() if costs.multirate else 0.0)
         mean.append((work @ 0.5 ** np.arange(work.shape[1])).mean())
     compute, message, every = (float(np.mean(each)) for each in (computing, messages, fixed))
     return {"seconds_per_step": compute + message + every, "computing_seconds_per_step": compute,
             "message_seconds_per_step": message, "fixed_seconds_per_step": every,
-            "hot_seconds_per_step": float(np.mean(hot)),
+            "hot_seconds_per_step": float(np.mean(
+                [np.bincount(part.owner, each, part.ranks).max() for each in hot])),
+            "patch_seconds_per_step": float(hot.sum(axis=1).mean()),
+            "block_seconds_per_step": float(hot.max(axis=1).mean()),
             "imbalance": compute / float(np.mean(mean)) - 1}
 
 

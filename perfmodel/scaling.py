@@ -12,7 +12,7 @@ from mpi4py import MPI
 from partsim import dealing
 from partsim.build import Build
 from partsim.errors import UserError
-from partsim.job import Job
+from partsim.job import Job, parse
 from partsim.jobcheck import largest_ratio
 from partsim.macrostep import MacroStep
 from partsim.mesh.mesh import Grid
@@ -30,6 +30,17 @@ STAGES = ("thermal", "phase", "halo")
 WARM_UP = 4  # macro steps
 ONE_RATE = 4  # times fewer steps of it are timed
 REPEATS = 3  # of what is measured beside the steps
+TINY_STEPS = 500
+# the smallest part and plate that there are; scanned so slowly that so many steps are taken
+TINY = """
+part.size = ["0.4 mm", "0.4 mm", "50 um"]
+plate.size = ["0.4 mm", "0.4 mm", "0.4 mm"]
+laser = { power = "20 W", radius = "60 um", speed = "50 mm/s" }
+scan.hatch = "80 um"
+layers.thickness = "50 um"
+mesh = { cell = "50 um", block = 8, levels = 1, powder_rim = "0 mm" }
+time = { step = "10 us", ratio = 1 }
+"""
 
 
 class Question(NamedTuple):
@@ -53,6 +64,13 @@ class Links(NamedTuple):
 
     measured: Link | None
     beyond: Link | None
+
+
+class Smallest(NamedTuple):
+    """Work of an update of all blocks of a small mesh, and s of a base step of one rate there."""
+
+    work: float
+    seconds: float
 
 
 class Dealt(NamedTuple):
@@ -79,6 +97,7 @@ def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]
     only where the time of messages is known.
     """
     links = measured_links(comm, asked.link)
+    smallest = on_ranks(comm, [0], lambda those: time_smallest(those, job))
     rows, predictions = [], []
     for layer in asked.layers:
         measured = {}
@@ -88,7 +107,8 @@ def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]
         rows += [{"layer": layer, "ranks": ranks, "scheme": scheme} | found[scheme]
                  for ranks, found in measured.items() for scheme in SCHEMES]
         counts = sorted({*measured, *(asked.more if links.beyond else ())})
-        predictions += [{"layer": layer} | row for row in predict(measured, counts, links)]
+        told = predict(measured, smallest, counts, links)
+        predictions += [{"layer": layer} | row for row in told]
     relate(rows, predictions)
     return {
         "job": job.path.name, "steps": asked.steps,
@@ -99,15 +119,15 @@ def measure_scaling(comm: MPI.Comm, job: Job, asked: Question) -> dict[str, Any]
 
 
 def predict(
-    measured: dict[int, dict[str, Any]], counts: Sequence[int], links: Links
+    measured: dict[int, dict[str, Any]], smallest: Smallest, counts: Sequence[int], links: Links
 ) -> list[dict[str, Any]]:
     """Rows of both schemes on so many ranks, from what time_layer tells of one."""
     one = measured[1]
     rates = {scheme: one[scheme]["seconds_per_step"] for scheme in SCHEMES}
-    other = rates["one rate"] / one["layout"].work.sum()
-    every = {"one rate": Costs(other, other, False),
-             "multirate": Costs.fitted(one["layout"], rates["multirate"], rates["one rate"],
-                                       one["begin"], one["call"])}
+    begin, other = line_through(smallest, one["layout"].work.sum(), rates["one rate"])
+    every = {"one rate": Costs(other, other, False, begin),
+             "multirate": Costs.fitted(one["layout"], rates["multirate"], other, one["begin"],
+                                       one["call"])}
     rows = []
     for scheme, costs in every.items():
         for ranks in counts:
@@ -120,6 +140,23 @@ def predict(
                 "neighbours": float(len(part.whole)) / ranks,
             })
     return rows
+
+
+def line_through(smallest: Smallest, work: float, seconds: float) -> tuple[float, float]:
+    """(s, s per work) of a step whatever the mesh, and of its blocks."""
+    slope = (seconds - smallest.seconds) / (work - smallest.work)
+    begin = smallest.seconds - slope * smallest.work
+    return (begin, slope) if begin > 0 else (0.0, seconds / work)
+
+
+def time_smallest(comm: MPI.Comm, job: Job) -> Smallest:
+    """One rate on a mesh of a few blocks, of the same material; on one rank."""
+    tiny = parse(TINY, job.path)
+    tiny = tiny.model_copy(update={"material": job.material, "phase": job.phase})
+    build = before_layer(tiny, 1, 1, comm)
+    site = build.site
+    work = site.work(site.mesh.leaves, 1, site.solid()).sum()
+    return Smallest(float(work), time_steps(build, TINY_STEPS, [])["seconds_per_step"])
 
 
 def machine_facts(comm: MPI.Comm) -> dict[str, Any]:
@@ -183,7 +220,7 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     Dealing anew, growth, cool-down and output are not in it.
 
     layout       of the blocks in the last interval of each macro step; dealt: who gets them
-    begin, call  s, see predict.Costs; on one rank
+    begin, call  s, see predict.Costs, of multirate steps; on one rank
     """
     build = before_layer(job, layer, layer, comm)
     length, scan = largest_ratio(job), build.stretch.laser
@@ -209,8 +246,9 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
 
 def aside(macro: MacroStep, site: Site, index: int) -> dict[str, float]:
     """s per base step: `begin`, and `call` as how much longer an interval takes on one rank if
-    each of its steps is taken as those are that end in messages. The steps are of no account."""
+    each of its steps is taken as those are that end in messages. The steps are undone."""
     multi, state = macro.multirate, (site.state["temperature"], site.former)
+    before = [values.copy() for values in state]
     begin, alone, shared = [], [], []
     for _ in range(REPEATS):
         begin.append(seconds_of(lambda: multi.begin(index, 0)))
@@ -218,6 +256,8 @@ def aside(macro: MacroStep, site: Site, index: int) -> dict[str, float]:
         multi.begin(index, 0)
         shared.append(seconds_of(
             lambda: [macro.shared(state, number, number) for number in range(multi.interval)]))
+    for values, old in zip(state, before):
+        values[:] = old
     call = max(min(shared) - min(alone), 0.0)
     return {"begin": min(begin) / multi.interval, "call": call / multi.interval}
 
@@ -276,11 +316,15 @@ def time_steps(build: Build, count: int, levels: list[np.ndarray]) -> dict[str, 
 
 
 def relate(rows: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]]) -> None:
-    """Adds the parallel efficiency to both, and to the predictions their error."""
+    """Adds the parallel efficiency to both, of each stage where it is known, and to the predictions
+    their error."""
     for table in (rows, predictions):
         for row in table:
-            one = find(table, row | {"ranks": 1})["seconds_per_step"]
-            row["efficiency"] = one / (row["ranks"] * row["seconds_per_step"])
+            one = find(table, row | {"ranks": 1})
+            for name in ("", "thermal_", "phase_"):
+                key = f"{name}seconds_per_step"
+                if row.get(key):
+                    row[f"{name}efficiency"] = one[key] / (row["ranks"] * row[key])
     for row in predictions:
         measured = find(rows, row)
         if measured and row["ranks"] > 1:  # one rank is what the model is fitted to

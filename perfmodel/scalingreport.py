@@ -33,6 +33,9 @@ MEASURED = (
     Column("M/s", "millions of nodes times base steps per second",
            lambda row: MEGA * row["nodes_times_steps_per_second"]),
     EFFICIENCY,
+    Column("of thermal", "efficiency of that stage, messages in it included",
+           lambda row: row.get("thermal_efficiency")),
+    Column("of phases", "likewise", lambda row: row.get("phase_efficiency")),
 )
 PREDICTED = (
     *PLACE, WHOLE,
@@ -40,10 +43,14 @@ PREDICTED = (
            lambda row: MICRO * row["computing_seconds_per_step"]),
     Column("messages us", "of it, of the busiest rank",
            lambda row: MICRO * row["message_seconds_per_step"]),
-    Column("fixed us", "of it, on every rank: levels, aiming the beams, calls around messages",
+    Column("fixed us", "of it, on every rank: calls and books, levels, aiming the beams",
            lambda row: MICRO * row["fixed_seconds_per_step"]),
-    Column("hot us", "blocks around the beams, of the rank that has most of them: no step is"
-           " shorter", lambda row: MICRO * row["hot_seconds_per_step"]),
+    Column("hot us", "blocks around the beams, of the rank that has most of them",
+           lambda row: MICRO * row["hot_seconds_per_step"]),
+    Column("patch us", "all of them: what a step takes where one rank has them",
+           lambda row: MICRO * row["patch_seconds_per_step"]),
+    Column("block us", "the largest of them: no step is shorter, whoever has which",
+           lambda row: MICRO * row["block_seconds_per_step"]),
     Column("imbalance %", "how much longer than the mean the slowest rank computes",
            lambda row: 100 * row["imbalance"]),
     EFFICIENCY,
@@ -71,7 +78,10 @@ def write_scaling(folder: Path, study: dict[str, Any]) -> None:
                   " with the same beams: of multirate steps the blocks near them are not more.",
                   "", *explained_table(MEASURED, study["weak"])]
     lines += ["## Predicted", "", "The model is explained in perfmodel/predict.py; it is fitted to"
-              " one rank. Its costs, bytes and neighbours are in scaling.json.", "",
+              " one rank, which has the memory of its node for itself, and knows messages by"
+              " their latency and bytes alone: where a rank has few blocks, and where ranks fill a"
+              " node, it is too hopeful. It tells steps of a scan, not dealing anew, growth and"
+              " cool-down. Its costs, bytes and neighbours are in scaling.json.", "",
               *explained_table(PREDICTED, study["predicted"]),
               f"![Time, throughput and efficiency over ranks.]({PICTURE}.png)"]
     replace_text(folder / REPORT, "\n".join(lines) + "\n")

@@ -11,6 +11,7 @@ from partsim.command import execute
 from partsim.errors import UserError
 from partsim.job import parse
 from partsim.mesh.forest import box_leaves
+from partsim.mesh.nodes import number_nodes
 from partsim.mesh.partition import cut
 from perfmodel import scaling
 from perfmodel.command import app
@@ -21,6 +22,7 @@ from perfmodel.predict import (
 )
 from perfmodel.scaling import relate
 from perfmodel.scalingreport import draw
+from tests.meshes import varied_mesh
 from tests.small_job import job_text
 
 SHORT = {"scan.hatch": "0.08 mm", "layers.dwell": "0.3 ms"}
@@ -103,11 +105,35 @@ def test_slow_levels_send_the_whole_border(column):
 
 def test_costs_are_those_of_one_rank():
     layout = Layout(np.array([1.0, 1.0, 2.0, 2.0]), np.array([[0, 1, 2, 2], [1, 0, 2, 2]]), 4)
-    costs = Costs.fitted(layout, 9e-3, 6e-3, 1e-3, 2e-3)
+    costs = Costs.fitted(layout, 9e-3, 1e-3, 1e-3, 2e-3)
     assert costs.other == pytest.approx(1e-3)
     assert costs.hot == pytest.approx(9e-3 - 1e-3 - 1e-3 * (0.5 + 1.0))
     assert costs[2:] == (True, 1e-3, 2e-3)
-    assert Costs.fitted(layout, 1e-3, 6e-3, 1e-3, 0.0).hot == 0
+    assert Costs.fitted(layout, 1e-3, 1e-3, 1e-3, 0.0).hot == 0
+
+
+def test_a_step_of_one_rate_has_a_part_that_no_rank_is_spared():
+    smallest = scaling.Smallest(2.0, 3e-4)
+    assert scaling.line_through(smallest, 1000.0, 0.0999 + 3e-4 - 2e-4 + 1e-7) == pytest.approx(
+        (1e-4, 1e-4), rel=0.01)
+    assert scaling.line_through(smallest, 3.0, 9e-4) == (0.0, pytest.approx(3e-4))
+
+
+def test_pairs_of_a_partition_are_those_that_share_nodes():
+    """Blocks of three sizes dealt to 40 ranks at random: both directions of each pair, and no
+    other, whatever finer block a coarse one finds."""
+    mesh = varied_mesh(MPI.COMM_SELF)
+    owner = np.random.default_rng(5).integers(0, 40, len(mesh.leaves))
+    part = Partition.of(mesh, owner, 40)
+    back = part.whole % 40 * 40 + part.whole // 40
+    assert sorted(back) == sorted(part.whole)
+    told = set()
+    for rank in np.unique(owner):
+        sharing = number_nodes(mesh.leaves, mesh.top, owner, rank).sharing
+        told |= {rank * 40 + other for other in sharing.ranks}
+    assert told <= set(part.whole)
+    assert len(set(part.whole) - told) < 0.05 * len(told)
+    mesh.close()
 
 
 def test_links_between_nodes_are_what_more_ranks_need(comm, monkeypatch):
