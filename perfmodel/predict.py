@@ -106,8 +106,13 @@ class Partition(NamedTuple):
         block, other = np.r_[block[known], other[coarser]], np.r_[other[known], block[coarser]]
         nodes = np.r_[nodes[known], nodes[coarser]]
         pair = owner[block] * ranks + owner[other]
-        whole, which = np.unique(pair, return_inverse=True)
+        # hanging nodes at a border may belong to others alone
+        whole = np.unique(pair)
         total = BYTES * shared_nodes(grid, owner, ranks, whole)
+        whole, total = whole[total > 0], total[total > 0]
+        sent = np.isin(pair, whole)
+        block, pair, nodes = block[sent], pair[sent], nodes[sent]
+        which = np.searchsorted(whole, pair)
         share = total / np.bincount(which, nodes, len(whole)) if len(whole) else total
         return cls(owner, ranks, block, pair, nodes * share[which], whole, total)
 

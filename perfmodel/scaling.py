@@ -143,16 +143,22 @@ def predict(
 
 
 def line_through(smallest: Smallest, work: float, seconds: float) -> tuple[float, float]:
-    """(s, s per work) of a step whatever the mesh, and of its blocks."""
-    slope = (seconds - smallest.seconds) / (work - smallest.work)
-    begin = smallest.seconds - slope * smallest.work
-    return (begin, slope) if begin > 0 else (0.0, seconds / work)
+    """(s, s per work) of a step whatever the mesh, and of its blocks.
+
+    The first is 0 where the two times do not tell them apart.
+    """
+    if work > smallest.work and seconds > smallest.seconds:
+        slope = (seconds - smallest.seconds) / (work - smallest.work)
+        begin = smallest.seconds - slope * smallest.work
+        if begin > 0:
+            return begin, slope
+    return 0.0, seconds / work
 
 
 def time_smallest(comm: MPI.Comm, job: Job) -> Smallest:
-    """One rate on a mesh of a few blocks, of the same material; on one rank."""
-    tiny = parse(TINY, job.path)
-    tiny = tiny.model_copy(update={"material": job.material, "phase": job.phase})
+    """One rate on a mesh of a few blocks, of the same material and losses; on one rank."""
+    same = {name: getattr(job, name) for name in ("material", "phase", "losses")}
+    tiny = parse(TINY, job.path).model_copy(update=same)
     build = before_layer(tiny, 1, 1, comm)
     site = build.site
     work = site.work(site.mesh.leaves, 1, site.solid()).sum()
@@ -230,6 +236,12 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     work = site.work(leaves, layer, site.solid())
     found: dict[str, Any] = {
         "dealt": Dealt(parts, Grid(site.lattice, leaves, layer), scan, build.index)}
+    build.job = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
+    build.drop_mesh()
+    build.redeal()
+    found["one rate"] = time_steps(build, steps // ONE_RATE, [])
+    build.job, build.index = job, -(-build.index // length) * length
+    build.drop_mesh()
     build.redeal()
     levels: list[np.ndarray] = []
     found["multirate"] = time_steps(build, steps // length, levels)
@@ -237,27 +249,21 @@ def time_layer(comm: MPI.Comm, job: Job, layer: int, steps: int) -> dict[str, An
     found["layout"] = Layout(work, np.array(levels).astype(int), fast)
     if comm.size == 1:
         found |= aside(build.macro, site, build.index)
-    build.job = job.model_copy(update={"time": job.time.model_copy(update={"ratio": 1})})
-    build.drop_mesh()
-    build.redeal()
-    found["one rate"] = time_steps(build, steps // ONE_RATE, [])
     return found
 
 
 def aside(macro: MacroStep, site: Site, index: int) -> dict[str, float]:
     """s per base step: `begin`, and `call` as how much longer an interval takes on one rank if
-    each of its steps is taken as those are that end in messages. The steps are undone."""
+    each of its steps is taken as those are that end in messages. The fields are spoiled."""
     multi, state = macro.multirate, (site.state["temperature"], site.former)
-    before = [values.copy() for values in state]
     begin, alone, shared = [], [], []
     for _ in range(REPEATS):
+        multi.residual[:] = 0.0  # of slow blocks, whose steps never end here
         begin.append(seconds_of(lambda: multi.begin(index, 0)))
         alone.append(seconds_of(lambda: macro.alone(state, (0, 0, multi.interval))))
         multi.begin(index, 0)
         shared.append(seconds_of(
             lambda: [macro.shared(state, number, number) for number in range(multi.interval)]))
-    for values, old in zip(state, before):
-        values[:] = old
     call = max(min(shared) - min(alone), 0.0)
     return {"begin": min(begin) / multi.interval, "call": call / multi.interval}
 
@@ -288,7 +294,8 @@ def check_question(job: Job, asked: Question, weak: bool) -> None:
 def needed_steps(job: Job, steps: int) -> int:
     """Base steps that both schemes take to time so many."""
     length = largest_ratio(job)
-    return (WARM_UP + max(steps // length, 1)) * length + WARM_UP + max(steps // ONE_RATE, 1)
+    one_rate = WARM_UP + max(steps // ONE_RATE, 1)
+    return one_rate + length + (WARM_UP + max(steps // length, 1)) * length
 
 
 def time_steps(build: Build, count: int, levels: list[np.ndarray]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ MEASURED = (
     Column("M/s", "millions of nodes times base steps per second",
            lambda row: MEGA * row["nodes_times_steps_per_second"]),
     EFFICIENCY,
-    Column("of thermal", "efficiency of that stage, messages in it included",
+    Column("of thermal", "efficiency of that stage, without messages",
            lambda row: row.get("thermal_efficiency")),
     Column("of phases", "likewise", lambda row: row.get("phase_efficiency")),
 )

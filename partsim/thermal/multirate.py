@@ -280,8 +280,8 @@ def settle_nodes(nodes, level, used, arrays, owned, table):
         for other in range(level, min(used, last) + 1):
             residual[other, node] = 0.0
         old, rate = temperature[node], rates[node]
-        new = old - rate * (1 << level) * total
-        temperature[node] = new if table is None else walk(old, new - old, table)
+        lost = rate * (1 << level) * total
+        temperature[node] = old - lost if table is None else walk(old, -lost, table)
         if rate == 0.0 and node >= owned:
             through -= total * (1 << level)
     return through
@@ -296,12 +296,11 @@ def settle_run(temperature, residual, rates, node_level, level, table):
     for n in range(len(temperature)):
         mine, total = node_level[n] == level, residual[n]
         residual[n] = 0.0 if mine else total
-        old = temperature[n]
-        new = old - rates[n] * (1 << level) * total
+        old, lost = temperature[n], rates[n] * (1 << level) * total
         if table is None:
-            temperature[n] = new if mine else old
+            temperature[n] = old - lost if mine else old
         elif mine:
-            temperature[n] = walk(old, new - old, table)
+            temperature[n] = walk(old, -lost, table)
 
 
 @kernel()

@@ -116,7 +116,9 @@ def test_a_step_of_one_rate_has_a_part_that_no_rank_is_spared():
     smallest = scaling.Smallest(2.0, 3e-4)
     assert scaling.line_through(smallest, 1000.0, 0.0999 + 3e-4 - 2e-4 + 1e-7) == pytest.approx(
         (1e-4, 1e-4), rel=0.01)
-    assert scaling.line_through(smallest, 3.0, 9e-4) == (0.0, pytest.approx(3e-4))
+    for seconds in (9e-4, 1e-4):  # too steep; less time for more work
+        assert scaling.line_through(smallest, 3.0, seconds) == (0.0, pytest.approx(seconds / 3))
+    assert scaling.line_through(smallest, 2.0, 2e-4) == (0.0, pytest.approx(1e-4))
 
 
 def test_pairs_of_a_partition_are_those_that_share_nodes():
@@ -131,8 +133,7 @@ def test_pairs_of_a_partition_are_those_that_share_nodes():
     for rank in np.unique(owner):
         sharing = number_nodes(mesh.leaves, mesh.top, owner, rank).sharing
         told |= {rank * 40 + other for other in sharing.ranks}
-    assert told <= set(part.whole)
-    assert len(set(part.whole) - told) < 0.05 * len(told)
+    assert told == set(part.whole) and part.total.min() > 0
     mesh.close()
 
 
