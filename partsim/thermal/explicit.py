@@ -33,7 +33,7 @@ class Explicit:
         self.ratio = dt * heat.mesh.area[top] / heat.capacity[top]
         self.ratio[np.isin(top, heat.fixed)] = 0.0
         self.top_capacity = heat.capacity[top[heat.top_owned]]
-        self.before, self.after, self.room = np.zeros((3, len(top)))
+        self.before, self.after, self.scaled = np.zeros((3, len(top)))
         self.peak = 0.0
         self.paths = ()
         self.dark = empty_beam(Optics(1.0, 1.0, (0.0, 0.0), ((0, 1), (0, 1))), 1, (0, 0))
@@ -74,7 +74,7 @@ class Explicit:
         if heat.table is None:
             cool_surface(new, *account, *result)
         else:
-            cool_surface_content(new, *account, heat.table, self.room, *result)
+            cool_surface_content(new, *account, heat.table, self.scaled, *result)
         self.book_losses()
 
     def step_content(
@@ -82,14 +82,13 @@ class Explicit:
     ) -> None:
         """The heat `content` (n_total,) of `temperature` dt later goes to `new`; without beams."""
         heat = self.heat
-        self.conduct(temperature, new, self.dark, None)
-        if heat.table is not None:
-            add_change(content, temperature, new)
-        account, result = (heat.top, self.ratio, heat.law), (self.before, self.after)
         if heat.table is None:
-            cool_surface(new, *account, *result)
-        else:
-            cool_contents(new, temperature, *account, heat.table, self.room, *result)
+            self.step(temperature, new=new)
+            return
+        self.conduct(temperature, new, self.dark, None)
+        add_change(content, temperature, new)
+        account, result = (heat.top, self.ratio, heat.law), (self.before, self.after)
+        cool_contents(new, temperature, *account, heat.table, self.scaled, *result)
         self.book_losses()
 
     def conduct(self, temperature: np.ndarray, new: np.ndarray, beam: Beam, table) -> None:

@@ -224,15 +224,15 @@ def cool_content(target, hot, ratio, law, table):
 
 
 @kernel(error_model="numpy")
-def cool_surface_content(temperature, nodes, ratio, law, table, room, before, after):
+def cool_surface_content(temperature, nodes, ratio, law, table, scaled, before, after):
     """What `cool_surface` does where heat content is not temperature: theta(T) in place of T.
 
-    room           (n,)  scratch
+    scaled         (n,)  scratch, see cool_by_content
     before, after  (n,)  are left with the heat contents before and after
     """
     for n in range(len(nodes)):
         before[n] = temperature[nodes[n]]
-    cool_by_content(before, ratio, law, table, room, after)
+    cool_by_content(before, ratio, law, table, scaled, after)
     for n in range(len(nodes)):
         temperature[nodes[n]] = after[n]
         before[n], _ = content_at(before[n], table)
@@ -240,11 +240,11 @@ def cool_surface_content(temperature, nodes, ratio, law, table, room, before, af
 
 
 @kernel(error_model="numpy")
-def cool_contents(content, near, nodes, ratio, law, table, room, before, after):
+def cool_contents(content, near, nodes, ratio, law, table, scaled, before, after):
     """`cool_surface_content` where heat contents are kept; `near` as of temperature_at."""
     for n in range(len(nodes)):
         before[n] = temperature_at(content[nodes[n]], near[nodes[n]], table)
-    cool_by_content(before, ratio, law, table, room, after)
+    cool_by_content(before, ratio, law, table, scaled, after)
     for n in range(len(nodes)):
         before[n] = content[nodes[n]]
         after[n], _ = content_at(after[n], table)
@@ -252,14 +252,15 @@ def cool_contents(content, near, nodes, ratio, law, table, room, before, after):
 
 
 @kernel(error_model="numpy")
-def cool_by_content(hot, ratio, law, table, room, cooled):
+def cool_by_content(hot, ratio, law, table, scaled, cooled):
     """cooled (n,) becomes the T with theta(T) + ratio q(T) = theta(hot).
 
-    Within a segment of the table, where theta is straight, this is T + ratio/slope q(T) = hot.
+    Within a segment of the table, where theta is straight, this is T + scaled q(T) = hot with
+    scaled = ratio/slope, which is left there.
     """
     for n in range(len(hot)):
-        room[n] = ratio[n] / table.slope[segment(hot[n], table)]
-    solve_twice(hot, room, law, cooled)
+        scaled[n] = ratio[n] / table.slope[segment(hot[n], table)]
+    solve_twice(hot, scaled, law, cooled)
     for n in range(len(hot)):
         if segment(cooled[n], table) != segment(hot[n], table) or not cooled[n] > 0.0:
             target, _ = content_at(hot[n], table)
